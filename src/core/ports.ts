@@ -1,0 +1,37 @@
+/**
+ * What the core may not do itself: time, randomness, "later in this turn".
+ *
+ * The server passes the real ones, a test or the simulation passes its own, so that a run is
+ * a function of its inputs and a seed.
+ */
+
+/** Milliseconds since the Unix epoch. May step; never used to order what is stored. */
+export interface Clock {
+  now(): number;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** `length` random bytes. */
+  bytes(length: number): Uint8Array;
+}
+
+/**
+ * Runs `task` once, after all input that is already waiting has been handled (the check phase of
+ * the event loop). The place for one flush per connection and one commit per turn.
+ */
+export type Defer = (task: () => void) => void;
+
+/** One line for the operator. `fields` are flat values. */
+export interface Journalist {
+  warn(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly defer: Defer;
+  readonly log: Journalist;
+}

@@ -1,0 +1,66 @@
+/**
+ * What the server and a protocol know of each other. Protocols do no I/O: a connection is driven
+ * by bytes and time, writes into its `ByteSink`, and can be fuzzed and simulated.
+ */
+import type { Broker } from '#core/broker.ts';
+import type { OutputBuffer } from '#wire/output-buffer.ts';
+
+export interface Peer {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** True when the remote address is a loopback address. */
+  readonly loopback: boolean;
+}
+
+/** The way out of a connection. Owned by the server, one per connection. */
+export interface ByteSink {
+  /** Replies and deliveries are built in place here; `flush` hands it to the socket. */
+  readonly output: OutputBuffer;
+  /** Ask for one flush at the end of this turn. Cheap to call many times. */
+  schedule(): void;
+  /** Bytes handed to the socket and not yet taken by the kernel, plus what is in `output`. */
+  readonly pendingBytes: number;
+  /** True while pendingBytes is under the high-water mark; `drained()` tells when it is again. */
+  readonly writable: boolean;
+  /** Stop and resume reading from the peer: backpressure on publishers. */
+  pause(): void;
+  resume(): void;
+  /** Flush what is in `output`, then end the connection. */
+  end(): void;
+}
+
+export const CloseReason = {
+  /** The peer is gone: end of stream, reset, or half-open and found dead. */
+  Gone: 'gone',
+  /** The broker is shutting down: say goodbye in the protocol's words. */
+  Shutdown: 'shutdown',
+  /** An operator closed it. */
+  Forced: 'forced',
+} as const;
+export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason];
+
+export interface Connection {
+  /** `chunk` is valid during the call only. A ProtocolError never escapes; the connection answers
+   * it in its own words and ends. */
+  receive(chunk: Uint8Array): void;
+  /** The sink is writable again. */
+  drained(): void;
+  /** About once a second: heartbeats, idle timeouts. */
+  tick(nowMs: number): void;
+  /** After `Gone` nothing is written. Releases all that the connection holds. Idempotent. */
+  close(reason: CloseReason): void;
+}
+
+export interface Protocol {
+  readonly name: string;
+  /** One connection. Called once per accepted socket. */
+  accept(sink: ByteSink, peer: Peer): Connection;
+}
+
+/** How a protocol is made: once per broker and listener. */
+export type ProtocolFactory = (
+  broker: Broker,
+  address: { host: string; port: number },
+) => Protocol;
