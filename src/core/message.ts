@@ -28,7 +28,7 @@ export interface Death {
   queue: string;
   reason: DeathReason;
   count: number;
-  /** Of the latest death of this entry. */
+  /** Of the first death of this entry, as RabbitMQ has it: the count rises, the time stays. */
   timeMs: number;
   /** Where it had been published when it died. */
   exchange: string;
@@ -69,13 +69,14 @@ export class Message {
   timestampMs = 0;
   /** When it expires, ms since the epoch; 0 = never. */
   expiresAtMs = 0;
+  /** Not to be seen by consumers of a queue before, ms since the epoch; 0 = at once. */
+  deliverAtMs = 0;
   /** The publisher's priority; 0 when none was given. */
   priority = 0;
   /** The publisher asks that it survives a restart. */
   durable = false;
   /** Dead-letter history, newest first; null when it never died. */
   deaths: Death[] | null = null;
-
   get bodyBytes(): number {
     return this.bodyEnd - this.bodyStart;
   }
@@ -91,7 +92,7 @@ export class Message {
     this.keyStart = this.keyEnd = 0;
     this.headerCount = 0;
     this.headersStart = this.headersEnd = 0;
-    this.timestampMs = this.expiresAtMs = this.priority = 0;
+    this.timestampMs = this.expiresAtMs = this.deliverAtMs = this.priority = 0;
     this.durable = false;
     this.deaths = null;
   }
