@@ -26,6 +26,8 @@ export interface LogConfig {
   retentionBytes: number;
   /** Kept in memory and written only when memory is short; gone after a restart. */
   ephemeral: boolean;
+  /** 16 bytes; written into Kafka's `partition.metadata` when the log is a topic's. */
+  topicId?: Uint8Array;
 }
 
 export interface TimestampedOffset {
@@ -50,7 +52,8 @@ export interface Log {
   readonly committedOffset: number;
   /** Bytes held by the log on disk or, if ephemeral, in memory. */
   readonly sizeBytes: number;
-  /** Last batches of idempotent producers; rebuilt on recovery, saved in `.snapshot`. */
+  /** Last batches of idempotent producers; updated by `append`, which does not check them;
+   * rebuilt on recovery, saved in `.snapshot`. */
   readonly producers: ProducerTable;
   /** Leader epochs and where each begins, oldest first. Never empty once a record is there. */
   readonly epochs: readonly EpochStart[];
@@ -89,6 +92,8 @@ export interface Log {
 /** Where logs live. Implemented by storage (disk, memory) and, later, by a distributed engine. */
 export interface LogStore {
   readonly commit: Commit;
+  /** How often the store has been opened, from 1: the leader epoch of what is appended now. */
+  readonly epoch: number;
   /** Opens, recovering, or creates. `name` is a path of [A-Za-z0-9._-] parts joined by `/`. */
   open(name: string, config: LogConfig): Promise<Log>;
   /** As `open` for a log that is known not to exist; usable at once, files appear by the commit. */
