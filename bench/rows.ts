@@ -1,0 +1,105 @@
+/**
+ * The rows of the bench: which load, against which sides, and what is asked of the ratio. The first
+ * side is the peer; every other side is Posthorn in a durability mode and is compared with it.
+ */
+import { runAmqpLoad } from './loads/amqp-load.ts';
+import { consumeFrom, deleteTopic, produceTo } from './loads/kafka-tools.ts';
+import type { Sample } from './loads/measured-run.ts';
+import { runPerfTest } from './loads/perf-test.ts';
+import type { Side, SideName } from './sides.ts';
+
+export interface Row {
+  readonly id: string;
+  readonly title: string;
+  readonly sides: readonly [SideName, ...SideName[]];
+  /** Smallest ratio asked of each Posthorn side; none where the row only informs. */
+  readonly goal?: Partial<Record<SideName, number>>;
+  /** Before the first round, uncounted. */
+  prepare?: (side: Side) => Promise<void>;
+  run: (side: Side, seconds: number) => Promise<Sample>;
+  /** After the last round. */
+  finish?: (side: Side) => Promise<void>;
+}
+
+const transient = '--backlog 10000';
+const durable = '--durable --window 1000 --prefetch 1000 --ack-every 1';
+const single = '--mode publish --durable --window 1';
+const perfTestDurable = '--flag persistent --confirm 1000 --qos 1000';
+const perfTestSingle =
+  '--flag persistent --confirm 1 --consumers 0 --auto-delete false --queue perftest-single';
+
+const kafkaSides = ['kafka', 'posthorn-os', 'posthorn-commit'] as const;
+const kafkaGoal = { 'posthorn-os': 0.8 };
+
+export const rows: readonly Row[] = [
+  amqp('amqp-transient', 'AMQP 100 B transient, auto-ack', 8, transient),
+  amqp('amqp-durable', 'AMQP 100 B durable, confirms, 1000 in flight, acks', 8, durable),
+  amqp('amqp-single', 'AMQP 100 B durable, confirms, 1 in flight', 1.2, single),
+  perfTest('perftest-transient', 'PerfTest 100 B transient, auto-ack', '--autoack'),
+  perfTest('perftest-durable', 'PerfTest 100 B durable, 1000 in flight, acks', perfTestDurable),
+  perfTest('perftest-single', 'PerfTest 100 B durable, 1 in flight', perfTestSingle),
+  produce('kafka-produce-100', 'Kafka produce 100 B, acks=all', 100, 2_000_000),
+  produce('kafka-produce-1k', 'Kafka produce 1 KB, acks=all', 1024, 400_000),
+  consume('kafka-consume-100', 'Kafka consume 100 B', 100, 6_000_000),
+  consume('kafka-consume-1k', 'Kafka consume 1 KB', 1024, 1_000_000),
+];
+
+/** Beside the load: what is compared is memory, and it is read where the sides are started. */
+export const idleBytesMax = 100_000_000;
+
+function amqp(id: string, title: string, goal: number, args: string): Row {
+  return {
+    id,
+    title,
+    sides: ['rabbitmq', 'posthorn-commit'],
+    goal: { 'posthorn-commit': goal },
+    run(side, seconds) {
+      const general = `--size 100 --warmup 1.5 --seconds ${seconds}`;
+      return runAmqpLoad(side.port('amqp'), side.pid, `${general} ${args}`.split(' '));
+    },
+  };
+}
+
+function perfTest(id: string, title: string, args: string): Row {
+  return {
+    id,
+    title,
+    sides: ['rabbitmq', 'posthorn-commit'],
+    run: (side, seconds) =>
+      runPerfTest(side.port('amqp'), side.pid, `--size 100 ${args}`.split(' '), seconds),
+  };
+}
+
+function produce(id: string, title: string, recordBytes: number, records: number): Row {
+  let round = 0;
+  return {
+    id,
+    title,
+    sides: kafkaSides,
+    goal: kafkaGoal,
+    async run(side) {
+      const topic = `${id}-${++round}`;
+      const target = { port: side.port('kafka'), serverPid: side.pid };
+      const warmupRecords = Math.floor(records / 3);
+      const sample = await produceTo(target, { topic, recordBytes, records, warmupRecords });
+      await deleteTopic(target.port, topic);
+      return sample;
+    },
+  };
+}
+
+function consume(id: string, title: string, recordBytes: number, records: number): Row {
+  return {
+    id,
+    title,
+    sides: kafkaSides,
+    goal: kafkaGoal,
+    async prepare(side) {
+      const target = { port: side.port('kafka'), serverPid: side.pid };
+      await produceTo(target, { topic: id, recordBytes, records, warmupRecords: 1 });
+    },
+    run: (side) =>
+      consumeFrom({ port: side.port('kafka'), serverPid: side.pid }, id, records, recordBytes),
+    finish: (side) => deleteTopic(side.port('kafka'), id),
+  };
+}
