@@ -1,0 +1,38 @@
+/**
+ * `posthorn`: the command line. Only reads arguments; what they mean is the server's to say.
+ *
+ * Node's compile cache is switched on before anything of the broker is loaded, so that from the
+ * second start on no TypeScript is stripped and nothing is compiled again.
+ */
+import { readFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { serveCommand } from './serve.ts';
+
+/** The code for "used wrongly", as most commands of Unix have it. */
+const EXIT_USAGE = 2;
+
+enableCompileCache();
+
+const manifest = new URL('../../package.json', import.meta.url);
+const { version, description } = JSON.parse(readFileSync(manifest, 'utf8')) as {
+  version: string;
+  description: string;
+};
+
+const program = new Command('posthorn')
+  .description(description)
+  .version(version, '-V, --version', 'print the version')
+  .helpOption('-h, --help', 'print this help')
+  .showSuggestionAfterError()
+  .showHelpAfterError('Run posthorn --help, or posthorn serve --help, for what there is.')
+  .addCommand(serveCommand(version).copyInheritedSettings(new Command().showSuggestionAfterError()))
+  .exitOverride();
+for (const command of program.commands) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}

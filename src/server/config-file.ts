@@ -1,0 +1,75 @@
+/**
+ * The configuration file: JSON, checked against a schema. An unknown key is refused with the key
+ * that was probably meant, a bad value with the place where it stands.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import * as z from 'zod';
+import { Sync } from '#core/log.ts';
+import { didYouMean } from './closest.ts';
+import { usageError } from './refused-start.ts';
+import { LOG_LEVELS } from './settings.ts';
+
+const port = z.int().min(0).max(65_535);
+
+const schema = z.strictObject({
+  /** Relative to the file's own folder. */
+  data: z.string().min(1).optional(),
+  host: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  ports: z
+    .strictObject({ kafka: port.optional(), amqp: port.optional(), http: port.optional() })
+    .optional(),
+  sync: z.enum(Object.values(Sync)).optional(),
+  log: z.strictObject({ level: z.enum(LOG_LEVELS).optional() }).optional(),
+  limits: z.strictObject({ connectionsMax: z.int().min(1).optional() }).optional(),
+});
+
+export type FileSettings = z.infer<typeof schema>;
+
+export function readConfigFile(path: string): FileSettings {
+  const result = schema.safeParse(parseJson(path));
+  if (!result.success) {
+    const reasons = result.error.issues.map(describeIssue);
+    throw usageError(`--config ${path}: ${reasons.join('; ')}`);
+  }
+  const { data } = result.data;
+  return data === undefined ? result.data : { ...result.data, data: resolve(dirname(path), data) };
+}
+
+function parseJson(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw usageError(`--config ${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw usageError(`--config ${path}: is not JSON (${(error as SyntaxError).message})`);
+  }
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const place = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(issue.path);
+    return issue.keys
+      .map((key) => {
+        const name = [...issue.path, key].join('.');
+        return `unknown key '${name}'${didYouMean(key, known)}; here go ${known.join(', ')}`;
+      })
+      .join('; ');
+  }
+  return `${place === '' ? 'the file' : `'${place}'`}: ${issue.message}`;
+}
+
+/** The keys that the schema has at a path of object keys. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const key of path) {
+    if (at instanceof z.ZodObject) at = (at.shape as Record<PropertyKey, unknown>)[key];
+    while (at instanceof z.ZodOptional) at = at.unwrap();
+  }
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}

@@ -1,0 +1,169 @@
+/**
+ * Listener: the open connections of one protocol, on all addresses it is bound to.
+ *
+ * A socket is accepted paused, joined to a connection of the protocol by a SocketLink, and read
+ * from then on. What ends it, whichever side, arrives as the socket's `close`, where the connection
+ * hears that the peer is gone and the link is forgotten.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { CloseReason, type Peer, type Protocol } from '#protocols/contract.ts';
+import { bind, type Binding, type HostSettings } from './binding.ts';
+import type { PortName } from './settings.ts';
+import { SocketLink, type Traffic } from './socket-link.ts';
+import { readInto } from './socket-reading.ts';
+import type { Turn } from './turn.ts';
+
+const KEEP_ALIVE_MS = 60_000;
+/** Refused connections come in thousands: one line a second says it. */
+const REFUSED_WARNING_MS = 1_000;
+
+/** Shared by all listeners. */
+export interface ConnectionLimit {
+  open: number;
+  max: number;
+}
+
+export interface ListenerServices {
+  turn: Turn;
+  logger: Logger;
+  limit: ConnectionLimit;
+}
+
+export class Listener {
+  readonly binding: Binding;
+  readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0 };
+  /** Since the start; refused ones are not among the accepted. */
+  readonly totals = { accepted: 0, refused: 0 };
+  readonly #protocol: Protocol;
+  readonly #services: ListenerServices;
+  readonly #links = new Set<SocketLink>();
+  #refusedWarnedAtMs = -Infinity;
+  #whenEmpty: (() => void) | null = null;
+
+  private constructor(binding: Binding, protocol: Protocol, services: ListenerServices) {
+    this.binding = binding;
+    this.#protocol = protocol;
+    this.#services = services;
+  }
+
+  /** Binds, then makes the protocol, which is told its port. Sockets that come in between wait. */
+  static async open(
+    name: PortName,
+    port: number,
+    hosts: HostSettings,
+    createProtocol: (address: { host: string; port: number }) => Protocol,
+    services: ListenerServices,
+  ): Promise<Listener> {
+    const early: Socket[] = [];
+    let take = (socket: Socket): void => void early.push(socket);
+    const create = (): Server => {
+      const options = {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS,
+      };
+      return createServer(options, (socket) => take(socket));
+    };
+    const binding = await bind(name, port, hosts, create, services.logger);
+    const protocol = createProtocol({ host: binding.hosts[0]!, port: binding.port });
+    const listener = new Listener(binding, protocol, services);
+    take = (socket) => listener.#accept(socket);
+    for (const socket of early) take(socket);
+    return listener;
+  }
+
+  get connectionCount(): number {
+    return this.#links.size;
+  }
+
+  tick(nowMs: number): void {
+    for (const link of this.#links) link.tick(nowMs);
+  }
+
+  /** No further connections; those that are open stay. */
+  stopAccepting(): void {
+    for (const server of this.binding.servers) server.close();
+  }
+
+  /** Asks every connection to take its leave; resolves when all are gone. */
+  drain(): Promise<void> {
+    for (const link of this.#links) link.close(CloseReason.Shutdown);
+    if (this.#links.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+  }
+
+  /** Ends what has not taken its leave. */
+  destroy(): void {
+    for (const link of this.#links) link.socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    const { limit, turn, logger } = this.#services;
+    if (limit.open >= limit.max) {
+      this.#refuse(socket);
+      return;
+    }
+    const peer = peerOf(socket);
+    if (!peer) {
+      // Reset before we came to it.
+      socket.destroy();
+      return;
+    }
+    limit.open++;
+    this.totals.accepted++;
+    const link = new SocketLink(socket, turn, this.traffic);
+    this.#links.add(link);
+    socket.on('error', (error) => {
+      logger.debug({ err: error, protocol: this.binding.name, peer }, 'connection failed');
+    });
+    socket.on('end', () => {
+      link.close(CloseReason.Gone);
+      link.end();
+    });
+    socket.on('close', () => {
+      limit.open--;
+      this.#links.delete(link);
+      link.close(CloseReason.Gone);
+      if (this.#links.size === 0) this.#whenEmpty?.();
+    });
+    readInto(socket, link.receive);
+    link.attach(this.#protocol.accept(link, peer));
+  }
+
+  #refuse(socket: Socket): void {
+    socket.on('error', () => {}).destroy();
+    this.totals.refused++;
+    const nowMs = performance.now();
+    if (nowMs - this.#refusedWarnedAtMs < REFUSED_WARNING_MS) return;
+    this.#refusedWarnedAtMs = nowMs;
+    const { limit, logger } = this.#services;
+    logger.warn(
+      { protocol: this.binding.name, refused: this.totals.refused, limit: limit.max },
+      'connection refused: as many are open as limits.connectionsMax allows',
+    );
+  }
+}
+
+/** Null when the peer is gone already. */
+function peerOf(socket: Socket): Peer | null {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  if (remoteAddress === undefined || remotePort === undefined) return null;
+  const remote = plainAddress(remoteAddress);
+  return {
+    remoteAddress: remote,
+    remotePort,
+    localAddress: plainAddress(localAddress ?? ''),
+    localPort: localPort ?? 0,
+    loopback: remote === '::1' || remote.startsWith('127.'),
+  };
+}
+
+/** An IPv4 peer of an IPv6 socket is an IPv4 peer. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+}

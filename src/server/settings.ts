@@ -1,0 +1,32 @@
+/**
+ * Settings: what the broker is told when it starts, and the words in which it is told.
+ */
+import type { Sync } from '#core/log.ts';
+
+/** Protocols and their standard ports, in the order of the ready line. */
+export const STANDARD_PORTS = { kafka: 9092, amqp: 5672, http: 15672 } as const;
+export type PortName = keyof typeof STANDARD_PORTS;
+export const PORT_NAMES = Object.keys(STANDARD_PORTS) as PortName[];
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** As the command line gives them: strings, not yet understood. */
+export interface Flags {
+  data?: string;
+  host?: string;
+  port?: string[];
+  sync?: string;
+  config?: string;
+}
+
+export interface Settings {
+  dataFolder: string;
+  hosts: readonly string[];
+  /** True when the operator named no host: then a machine without IPv6 is no reason to refuse. */
+  hostsAreDefault: boolean;
+  ports: Readonly<Record<PortName, number>>;
+  sync: Sync;
+  logLevel: LogLevel;
+  connectionsMax: number;
+}

@@ -1,0 +1,146 @@
+/**
+ * SocketLink: one accepted socket and the protocol connection behind it; the connection's ByteSink.
+ *
+ * Output gathers in `output` and goes to the socket once per turn, as one write. Backpressure works
+ * both ways: past WRITABLE_BYTES_MAX `writable` is false until the socket has drained below
+ * WRITABLE_BYTES_LOW, then the connection hears `drained`; and past UNREAD_BYTES_MAX the peer is not
+ * read at all, for a peer that only asks and never reads must not fill our memory.
+ *
+ * The connection hears `close` exactly once; after that it is never called again.
+ */
+import type { Socket } from 'node:net';
+import { type ByteSink, CloseReason, type Connection } from '#protocols/contract.ts';
+import { OutputBuffer } from '#wire/output-buffer.ts';
+import type { Turn } from './turn.ts';
+
+export const WRITABLE_BYTES_MAX = 1024 * 1024;
+export const WRITABLE_BYTES_LOW = 256 * 1024;
+/** Replies that nobody reads, before we stop reading requests. Above what one reply may weigh. */
+const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
+/** How long a peer may take to close its side after we ended ours. */
+const END_GRACE_MS = 5_000;
+
+/** Counted over all links; read by /metrics. */
+export interface Traffic {
+  receivedBytes: number;
+  sentBytes: number;
+}
+
+export class SocketLink implements ByteSink {
+  readonly output = new OutputBuffer();
+  readonly socket: Socket;
+  readonly #turn: Turn;
+  readonly #traffic: Traffic;
+  #connection: Connection | null = null;
+  #scheduled = false;
+  /** `writable` was found false: `drained` is owed. */
+  #starved = false;
+  #pausedByProtocol = false;
+  #pausedByOutput = false;
+  #ended = false;
+  #endDeadlineMs = Infinity;
+
+  constructor(socket: Socket, turn: Turn, traffic: Traffic) {
+    this.socket = socket;
+    this.#turn = turn;
+    this.#traffic = traffic;
+  }
+
+  /** The protocol's end is made with this link as its sink, so it comes after the constructor. */
+  attach(connection: Connection): void {
+    this.#connection = connection;
+    if (!this.#pausedByProtocol) this.socket.resume();
+  }
+
+  get pendingBytes(): number {
+    return this.socket.writableLength + this.output.length;
+  }
+
+  get writable(): boolean {
+    if (this.pendingBytes < WRITABLE_BYTES_MAX) return true;
+    this.#starved = true;
+    return false;
+  }
+
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#turn.flushLater(this);
+  }
+
+  pause(): void {
+    this.#pausedByProtocol = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.#pausedByProtocol = false;
+    if (this.#connection && !this.#pausedByOutput) this.socket.resume();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.flush();
+    this.#ended = true;
+    this.socket.end();
+  }
+
+  /** `chunk` is the process-wide read buffer. */
+  readonly receive = (chunk: Uint8Array): void => {
+    // After `end` the peer may still talk; nobody listens any more.
+    if (this.#ended || !this.#connection) return;
+    this.#traffic.receivedBytes += chunk.length;
+    this.#connection.receive(chunk);
+  };
+
+  flush(): void {
+    this.#scheduled = false;
+    const parts = this.output.take();
+    if (this.#ended || this.socket.destroyed || parts.length === 0) return;
+    const last = parts.length - 1;
+    if (last > 0) this.socket.cork();
+    for (let i = 0; i < last; i++) this.#write(parts[i]!);
+    this.#traffic.sentBytes += parts[last]!.length;
+    this.socket.write(parts[last]!, this.#written);
+    if (last > 0) this.socket.uncork();
+    if (this.socket.writableLength > UNREAD_BYTES_MAX && !this.#pausedByOutput) {
+      this.#pausedByOutput = true;
+      this.socket.pause();
+    }
+  }
+
+  tick(nowMs: number): void {
+    if (!this.#ended) {
+      this.#connection?.tick(nowMs);
+      return;
+    }
+    if (this.#endDeadlineMs === Infinity) this.#endDeadlineMs = nowMs + END_GRACE_MS;
+    if (nowMs >= this.#endDeadlineMs) this.socket.destroy();
+  }
+
+  /** Tells the connection; the socket stays as it is. Idempotent. */
+  close(reason: CloseReason): void {
+    const connection = this.#connection;
+    if (!connection) return;
+    if (reason === CloseReason.Gone) this.#connection = null;
+    connection.close(reason);
+  }
+
+  #write(part: Uint8Array): void {
+    this.#traffic.sentBytes += part.length;
+    this.socket.write(part);
+  }
+
+  /** The kernel took everything up to here. An error comes as the socket's own event. */
+  readonly #written = (): void => {
+    if (this.pendingBytes > WRITABLE_BYTES_LOW) return;
+    if (this.#pausedByOutput) {
+      this.#pausedByOutput = false;
+      if (!this.#pausedByProtocol) this.socket.resume();
+    }
+    if (this.#starved && this.#connection && !this.#ended) {
+      this.#starved = false;
+      this.#connection.drained();
+    }
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * How bytes come out of an accepted socket: the one file that knows.
+ *
+ * Node can read into a buffer of ours (`onread`), which saves an allocation and a pass through the
+ * stream machinery per read, but documents it for outgoing sockets only. What `onread` sets up is
+ * set up here by hand, when this Node has all of its parts; else, and for sockets that are no TCP
+ * sockets, the ordinary `data` event serves. One buffer for the whole process is enough: a chunk
+ * is handled before the next read, of any socket, begins.
+ */
+import type { Socket } from 'node:net';
+
+const READ_BUFFER_BYTES = 64 * 1024;
+const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+
+interface UserBufferHandle {
+  useUserBuffer(buffer: Uint8Array): void;
+}
+
+export type ReadingWay = 'reused-buffer' | 'data-event';
+
+/**
+ * Calls `receive` for every chunk, which is valid during the call only. The socket must not have
+ * begun to read (`pauseOnConnect`); reading begins with `socket.resume()`.
+ */
+export function readInto(socket: Socket, receive: (chunk: Uint8Array) => void): ReadingWay {
+  const internals = socket as unknown as Record<symbol | string, unknown>;
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const bufferSymbol = symbols.find((it) => it.description === 'kBuffer');
+  const callbackSymbol = symbols.find((it) => it.description === 'kBufferCb');
+  const handle = internals['_handle'] as Partial<UserBufferHandle> | null;
+  if (!bufferSymbol || !callbackSymbol || typeof handle?.useUserBuffer !== 'function') {
+    return readByEvent(socket, receive);
+  }
+  internals[bufferSymbol] = readBuffer;
+  internals[callbackSymbol] = (byteCount: number, buffer: Uint8Array): boolean => {
+    receive(buffer.subarray(0, byteCount));
+    return true;
+  };
+  handle.useUserBuffer(readBuffer);
+  return 'reused-buffer';
+}
+
+export function readByEvent(socket: Socket, receive: (chunk: Uint8Array) => void): ReadingWay {
+  socket.on('data', receive);
+  return 'data-event';
+}
