@@ -32,7 +32,7 @@ interface SideSummary {
 /** A round in which others used this much of a core says more about them than about us. */
 const noisyCores = 0.15;
 
-export function summarize({ row, samples }: RowResult): SideSummary[] {
+function summarize({ row, samples }: RowResult): SideSummary[] {
   const peerRates = samples.get(row.sides[0])?.map((sample) => sample.rate) ?? [];
   return [...samples].map(([side, taken]) => {
     const rates = taken.map((sample) => sample.rate);

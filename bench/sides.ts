@@ -17,7 +17,7 @@ import { startPeer } from '../scripts/peers/peer-process.ts';
 import { residentBytes } from './server-cost.ts';
 
 export type SideName = 'rabbitmq' | 'kafka' | 'posthorn-commit' | 'posthorn-os';
-export type ProtocolName = 'amqp' | 'kafka';
+type ProtocolName = 'amqp' | 'kafka';
 
 export interface Side {
   readonly name: SideName;

@@ -21,7 +21,7 @@ interface LoadResult {
 }
 
 /** Compiles the generator if need be and gives the path of the program. */
-export async function amqpLoadProgram(): Promise<string> {
+async function amqpLoadProgram(): Promise<string> {
   const files = readdirSync(sources).filter((file) => /\.[ch]$/.test(file));
   const hash = createHash('sha256');
   for (const file of files) hash.update(readFileSync(join(sources, file)));
