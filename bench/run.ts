@@ -2,10 +2,10 @@
  * `npm run bench`: the same external load against Posthorn and the real peers in turn, A B A B …,
  * and a table of what came out. docs/benchmarks.md says how to read it.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cacheFolder } from '../scripts/peers/index.ts';
+import { cacheFolder, repositoryRoot } from '../scripts/peers/index.ts';
 import type { Sample } from './loads/measured-run.ts';
 import { profileRow } from './profile.ts';
 import {
@@ -26,6 +26,7 @@ const usage = `usage: npm run bench -- [options]
   --seconds <n>     counted time of one AMQP run (default 4)
   --side <name>     only this side; repeatable: rabbitmq, kafka, posthorn-commit, posthorn-os
   --profile <row>   no comparison: one row against posthorn under the CPU profiler
+  --docs            also put the table into docs/benchmarks.md
   --list            the rows`;
 
 const flags = parseFlags();
@@ -48,6 +49,7 @@ interface Flags {
   rounds: number;
   seconds: number;
   profile?: string;
+  docs: boolean;
   list: boolean;
 }
 
@@ -60,6 +62,7 @@ function parseFlags(): Flags {
         rounds: { type: 'string', default: '5' },
         seconds: { type: 'string', default: '4' },
         profile: { type: 'string' },
+        docs: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
       },
     });
@@ -160,9 +163,22 @@ function publish(results: readonly RowResult[], idle: readonly IdleResult[]): vo
   const folder = join(cacheFolder, 'bench');
   mkdirSync(folder, { recursive: true });
   const file = join(folder, new Date().toISOString().replaceAll(':', '-').slice(0, 19));
-  writeFileSync(`${file}.md`, `${markdown(results, idle, command.join(' '))}\n`);
+  const fragment = markdown(results, idle, command.join(' '));
+  writeFileSync(`${file}.md`, `${fragment}\n`);
+  if (flags.docs) writeIntoDocs(fragment);
   writeFileSync(`${file}.json`, `${json(results, idle)}\n`);
   console.log(`\n${terminalTable(results)}\n`);
   for (const line of [...idleLines(idle), ...noiseWarnings(results)]) console.log(line);
   console.log(`\n${file}.md and .json`);
+}
+
+function writeIntoDocs(fragment: string): void {
+  const page = join(repositoryRoot, 'docs', 'benchmarks.md');
+  const text = readFileSync(page, 'utf8');
+  const written = text.replace(
+    /(<!-- results: [^>]* -->\n)[^]*(\n<!-- end of results -->)/,
+    (_, begin: string, end: string) => `${begin}\n${fragment.trim()}\n${end}`,
+  );
+  if (!written.includes(fragment.trim())) throw new Error(`${page} has lost its result markers`);
+  writeFileSync(page, written);
 }
