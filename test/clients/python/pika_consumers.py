@@ -6,7 +6,7 @@ import time
 import pika
 import pika.exceptions
 
-from amqp import channel, consume, publish, refused_channel, refused_connection, settle, take, wait_for
+from pika_session import channel, consume, publish, refused_channel, refused_connection, settle, take, wait_for
 from scenario import equal, main, scenario, unique
 
 

@@ -7,7 +7,7 @@ import time
 import pika
 import pika.exceptions
 
-from amqp import bodies, channel, connect, publish, refused_channel, refused_connection, take
+from pika_session import bodies, channel, connect, publish, refused_channel, refused_connection, take
 from scenario import AMQP_PORT, equal, expected, main, scenario, unique
 
 
@@ -335,7 +335,7 @@ class Raw:
         payload = struct.pack('>HH', class_id, method_id) + arguments
         self.socket.sendall(struct.pack('>BHI', 1, number, len(payload)) + payload + b'\xce')
 
-    def open(self):
+    def tune(self):
         equal(self.frame()[2][:4], struct.pack('>HH', 10, 10))
         login = b'\x00guest\x00guest'
         self.method(
@@ -343,11 +343,12 @@ class Raw:
         )
         equal(self.frame()[2][:4], struct.pack('>HH', 10, 30))
         self.method(0, 10, 31, struct.pack('>HIH', 2047, self.frame_max, self.heartbeat))
-        self.method(0, 10, 40, b'\x01/\x00\x00')
         return self
 
     def opened(self):
-        equal(self.open().frame()[2][:4], struct.pack('>HH', 10, 41))
+        self.tune()
+        self.method(0, 10, 40, b'\x01/\x00\x00')
+        equal(self.frame()[2][:4], struct.pack('>HH', 10, 41))
         return self
 
     def is_closed(self):
@@ -431,9 +432,11 @@ def broken_rules_close_the_connection():
     except (EOFError, ConnectionResetError):
         pass  # RabbitMQ 3.10 just drops the connection
     # Tuning above the server's limit.
-    raw = Raw(frame_max=1 << 20).open()
-    code, text = raw.expect_close()
-    equal((code, text), (530, 'NOT_ALLOWED - negotiated frame_max = 1048576 is higher than the maximum allowed value (131072)'))
+    raw = Raw(frame_max=1 << 20).tune()
+    try:
+        equal(raw.expect_close()[0], 530)
+    except (EOFError, ConnectionResetError):
+        pass  # RabbitMQ 3.10 waits three seconds and closes without a word
 
 
 @scenario

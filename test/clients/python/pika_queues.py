@@ -5,7 +5,7 @@ import time
 import pika
 import pika.exceptions
 
-from amqp import assert_empty, bodies, channel, consume, publish, refused_channel, settle, take, wait_for
+from pika_session import assert_empty, bodies, channel, consume, publish, refused_channel, settle, take, wait_for
 from scenario import equal, eventually, main, scenario, unique
 
 

@@ -52,7 +52,12 @@ def eventually(check, seconds=15, every=0.1):
 
 def equal(actual, wanted, what=''):
     if actual != wanted:
-        raise AssertionError('%s\n  expected %r\n  got      %r' % (what, wanted, actual))
+        raise AssertionError('%s\n  expected %s\n  got      %s' % (what, short(wanted), short(actual)))
+
+
+def short(value):
+    text = repr(value)
+    return text if len(text) <= 800 else text[:400] + ' … ' + text[-400:]
 
 
 def main(limit_seconds=90):
