@@ -27,6 +27,7 @@ interface SideSummary {
   loadCores: number;
   otherCores: number;
   confirmUs?: { p50: number; p99: number };
+  queuedBytes?: number;
 }
 
 /** A round in which others used this much of a core says more about them than about us. */
@@ -40,6 +41,7 @@ function summarize({ row, samples }: RowResult): SideSummary[] {
     const isPeer = side === row.sides[0];
     const ratio = isPeer || peerRates.length === 0 ? undefined : pairwise(rates, peerRates);
     const goal = row.goal?.[side];
+    const queued = taken.flatMap((sample) => sample.queuedBytes ?? []);
     const latencies = taken.flatMap((sample) => sample.latencyUs ?? []);
     return {
       side,
@@ -51,6 +53,7 @@ function summarize({ row, samples }: RowResult): SideSummary[] {
       serverCores: of((s) => s.usage.serverCpuMs / s.usage.elapsedMs),
       loadCores: of((s) => s.usage.loadCpuMs / s.usage.elapsedMs),
       otherCores: of((s) => s.usage.otherCpuMs / s.usage.elapsedMs),
+      queuedBytes: queued.length === 0 ? undefined : median(queued),
       confirmUs:
         latencies.length === 0
           ? undefined
@@ -75,7 +78,7 @@ const columns = [
   'Goal',
   'Server CPU µs/msg',
   'Busy cores: server / load / others',
-  'Confirm p50 / p99',
+  'Confirm p50 / p99, or memory per waiting message',
 ];
 
 function cells(results: readonly RowResult[]): string[][] {
@@ -90,11 +93,14 @@ function cells(results: readonly RowResult[]): string[][] {
       side.goal === undefined ? '' : `≥ ${side.goal} ${side.met === true ? 'met' : 'SHORT'}`,
       side.serverUsPerMessage.toFixed(2),
       [side.serverCores, side.loadCores, side.otherCores].map((n) => n.toFixed(2)).join(' / '),
-      side.confirmUs === undefined
-        ? ''
-        : `${micros(side.confirmUs.p50)} / ${micros(side.confirmUs.p99)}`,
+      lastCell(side),
     ]),
   );
+}
+
+function lastCell({ confirmUs, queuedBytes }: SideSummary): string {
+  if (queuedBytes !== undefined) return `${queuedBytes.toFixed(0)} B`;
+  return confirmUs === undefined ? '' : `${micros(confirmUs.p50)} / ${micros(confirmUs.p99)}`;
 }
 
 export function terminalTable(results: readonly RowResult[]): string {

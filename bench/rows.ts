@@ -14,6 +14,8 @@ export interface Row {
   readonly sides: readonly [SideName, ...SideName[]];
   /** Smallest ratio asked of each Posthorn side; none where the row only informs. */
   readonly goal?: Partial<Record<SideName, number>>;
+  /** Not part of a full run. */
+  readonly onlyByName?: true;
   /** Before the first round, uncounted. */
   prepare?: (side: Side) => Promise<void>;
   run: (side: Side, seconds: number) => Promise<Sample>;
@@ -23,6 +25,8 @@ export interface Row {
 
 const transient = '--backlog 10000';
 const durable = '--durable --window 1000 --prefetch 1000 --ack-every 1';
+const fourDurable = `${durable} --pairs 4`;
+const backlog = '--mode backlog --messages 1000000';
 const single = '--mode publish --durable --window 1';
 const perfTestDurable = '--flag persistent --confirm 1000 --qos 1000';
 const perfTestSingle =
@@ -42,10 +46,22 @@ export const rows: readonly Row[] = [
   produce('kafka-produce-1k', 'Kafka produce 1 KB, acks=all', 1024, 400_000),
   consume('kafka-consume-100', 'Kafka consume 100 B', 100, 6_000_000),
   consume('kafka-consume-1k', 'Kafka consume 1 KB', 1024, 1_000_000),
+  onlyByName('amqp-backlog', 'AMQP 100 B transient, 1M waiting, then consumed', backlog),
+  onlyByName('amqp-4-transient', 'AMQP 100 B transient, auto-ack, 4 queues', '--pairs 4'),
+  onlyByName('amqp-4-durable', 'AMQP 100 B durable, 4 queues, 1000 in flight each', fourDurable),
+  onlyByName(
+    'amqp-1k-durable',
+    'AMQP 1 KB durable, 1000 in flight, acks',
+    `${durable} --size 1024`,
+  ),
 ];
 
 /** Beside the load: what is compared is memory, and it is read where the sides are started. */
 export const idleBytesMax = 100_000_000;
+
+function onlyByName(id: string, title: string, args: string): Row {
+  return { ...amqp(id, title, 1, args), onlyByName: true };
+}
 
 function amqp(id: string, title: string, goal: number, args: string): Row {
   return {
@@ -55,7 +71,7 @@ function amqp(id: string, title: string, goal: number, args: string): Row {
     goal: { 'posthorn-commit': goal },
     run(side, seconds) {
       const general = `--size 100 --warmup 1.5 --seconds ${seconds}`;
-      return runAmqpLoad(side.port('amqp'), side.pid, `${general} ${args}`.split(' '));
+      return runAmqpLoad(side, `${general} ${args}`.split(' '));
     },
   };
 }

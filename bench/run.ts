@@ -32,7 +32,9 @@ const usage = `usage: npm run bench -- [options]
 const flags = parseFlags();
 if (flags.list) {
   for (const row of rows)
-    console.log(`${row.id.padEnd(20)} ${row.title} [${row.sides.join(', ')}]`);
+    console.log(
+      `${row.id.padEnd(20)} ${row.title} [${row.sides.join(', ')}]${row.onlyByName === true ? ' (only by name)' : ''}`,
+    );
 } else if (flags.profile === undefined) {
   await compare();
 } else {
@@ -90,7 +92,9 @@ function wanted(side: SideName): boolean {
 function chosenRows(): Row[] {
   const { only } = flags;
   const chosen = rows.filter(
-    ({ id }) => only.length === 0 || only.some((prefix) => id.startsWith(prefix)),
+    ({ id, onlyByName }) =>
+      only.includes(id) ||
+      (onlyByName !== true && (only.length === 0 || only.some((start) => id.startsWith(start)))),
   );
   if (chosen.length === 0) fail(`no row starts with ${only.join(' or ')}; --list shows them`);
   return chosen;

@@ -10,7 +10,8 @@
  *
  * Time: setup, warm-up (not counted), the counted window, then the rest is drained and checked.
  * On standard output: {"event":"start"} and {"event":"end"} at the edges of the window, so that the
- * caller can read the server's CPU time there, and one line with the result.
+ * caller can read the server's CPU time there ("filled" when a backlog stands, for its memory), and
+ * one line with the result.
  */
 #include "load-pair.h"
 
@@ -25,7 +26,7 @@
 
 #define STALL_NS 30000000000ull
 #define PAIRS_MAX 64
-#define PREFILL_WINDOW 1000
+#define FILLED_PAUSE_US 500000 /* for the caller to read the server's memory */
 
 struct endpoint {
   struct pair *pair;
@@ -153,19 +154,22 @@ static void turn(int publishing, uint64_t publishMax) {
   }
 }
 
+static void announce(const char *event) {
+  printf("{\"event\":\"%s\"}\n", event);
+  fflush(stdout);
+}
+
 static void windowStart(struct window *w) {
   for (int i = 0; i < load.options.pairs; i++) pairResetLatency(&load.pairs[i]);
   w->start = totalsNow();
   w->cpuStart = ownCpuSeconds();
-  puts("{\"event\":\"start\"}");
-  fflush(stdout);
+  announce("start");
   w->startNs = nowNs();
 }
 
 static void windowEnd(struct window *w) {
   w->endNs = nowNs();
-  puts("{\"event\":\"end\"}");
-  fflush(stdout);
+  announce("end");
   w->end = totalsNow();
   w->cpuEnd = ownCpuSeconds();
 }
@@ -227,6 +231,8 @@ static void runBacklog(struct window *w) {
     turn(1, each);
   }
   checkStored();
+  announce("filled");
+  usleep(FILLED_PAUSE_US);
   uint64_t skipped = each * (uint64_t)o->pairs / 10;
   openConsumers(o->prefetch, o->ackEvery == 0);
   while (totalsNow().consumed < skipped) turn(0, 0);

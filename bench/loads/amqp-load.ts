@@ -6,13 +6,14 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installOnce, run } from '../../scripts/peers/index.ts';
-import type { Usage } from '../server-cost.ts';
+import { residentBytes, type Usage } from '../server-cost.ts';
+import type { Side } from '../sides.ts';
 import { runTool, type Sample } from './measured-run.ts';
 
 const sources = join(import.meta.dirname, '..', 'generators');
 
 interface LoadResult {
-  event: 'start' | 'end' | 'result';
+  event: 'filled' | 'start' | 'end' | 'result';
   seconds: number;
   confirmed: number;
   consumed: number;
@@ -33,23 +34,21 @@ async function amqpLoadProgram(): Promise<string> {
   return join(folder, 'amqp-load');
 }
 
-export async function runAmqpLoad(
-  port: number,
-  serverPid: number,
-  args: readonly string[],
-): Promise<Sample> {
+export async function runAmqpLoad(side: Side, args: readonly string[]): Promise<Sample> {
   const command = await amqpLoadProgram();
   let usage: Usage | undefined;
   let result: LoadResult | undefined;
+  let filledBytes = 0;
   await runTool({
     command,
-    args: ['--port', String(port), ...args],
-    serverPid,
+    args: ['--port', String(side.port('amqp')), ...args],
+    serverPid: side.pid,
     onLine(line, meter) {
       if (!line.startsWith('{')) return;
       const report = JSON.parse(line) as LoadResult;
       if (report.event === 'start') meter.start();
       else if (report.event === 'end') usage = meter.stop();
+      else if (report.event === 'filled') filledBytes = residentBytes(side.pid);
       else result = report;
     },
   });
@@ -58,5 +57,8 @@ export async function runAmqpLoad(
   if (result.verified < messages || messages === 0) {
     throw new Error(`amqp-load counted ${messages} messages and verified ${result.verified}`);
   }
-  return { rate: messages / result.seconds, messages, usage, latencyUs: result.confirmUs };
+  const queuedBytes =
+    filledBytes === 0 ? undefined : (filledBytes - side.idleBytes) / result.verified;
+  const rate = messages / result.seconds;
+  return { rate, messages, usage, latencyUs: result.confirmUs, queuedBytes };
 }

@@ -14,6 +14,8 @@ export interface Sample {
   usage: Usage;
   /** Publish to confirm, where the load measures it. */
   latencyUs?: { p50: number; p99: number };
+  /** Server memory above its idle memory, per waiting message, where a backlog is built. */
+  queuedBytes?: number;
 }
 
 export interface ToolRun {
