@@ -1,0 +1,128 @@
+/**
+ * The broker as its own process, to be killed without warning and started again on the same data.
+ * Ports are chosen once per instance, so that clients find it again after a restart.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/posthorn.ts', import.meta.url));
+const READY_WITHIN_MS = 20_000;
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  errorText: string;
+}
+
+/** Thrown by `start` when the process ended before it was ready. */
+export class StartRefused extends Error {
+  readonly exit: Exit;
+
+  constructor(exit: Exit) {
+    super(`the broker ended at start (${exit.code ?? exit.signal}): ${exit.errorText}`);
+    this.name = 'StartRefused';
+    this.exit = exit;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export class BrokerProcess {
+  readonly dataDir: string;
+  readonly amqpPort: number;
+  readonly kafkaPort: number;
+  readonly httpPort: number;
+  readonly #flags: readonly string[];
+  #child: ChildProcess | null = null;
+  #gone: Promise<Exit> | null = null;
+
+  private constructor(dataDir: string, ports: readonly number[], flags: readonly string[]) {
+    this.dataDir = dataDir;
+    [this.amqpPort, this.kafkaPort, this.httpPort] = ports as [number, number, number];
+    this.#flags = flags;
+  }
+
+  static async at(dataDir: string, flags: readonly string[] = []): Promise<BrokerProcess> {
+    const ports = [await freePort(), await freePort(), await freePort()];
+    return new BrokerProcess(dataDir, ports, flags);
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    const ports = { amqp: this.amqpPort, kafka: this.kafkaPort, http: this.httpPort };
+    const child = spawn(
+      process.execPath,
+      [
+        MAIN,
+        'serve',
+        '--data',
+        this.dataDir,
+        '--host',
+        '127.0.0.1',
+        ...Object.entries(ports).flatMap(([name, port]) => ['--port', `${name}=${port}`]),
+        ...this.#flags,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#child = child;
+    let output = '';
+    let errorText = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      errorText = (errorText + chunk.toString()).slice(-64 * 1024);
+    });
+    this.#gone = once(child, 'close').then(([code, signal]) => ({
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+      errorText,
+    }));
+    const ready = new Promise<'ready'>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes('posthorn ready')) resolve('ready');
+      });
+    });
+    const timeout = AbortSignal.timeout(READY_WITHIN_MS);
+    const late = new Promise<'late'>((resolve) => {
+      timeout.addEventListener('abort', () => resolve('late'));
+    });
+    const first = await Promise.race([ready, late, this.#gone]);
+    if (first === 'ready') return;
+    if (first === 'late') throw new Error(`not ready in ${READY_WITHIN_MS} ms: ${errorText}`);
+    throw new StartRefused(first);
+  }
+
+  /** `kill -9`. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** SIGTERM; the broker must drain and end with 0. */
+  async stop(): Promise<void> {
+    const exit = await this.#end('SIGTERM');
+    if (exit !== null && exit.code !== 0) {
+      throw new Error(`SIGTERM ended with ${exit.code ?? exit.signal}: ${exit.errorText}`);
+    }
+  }
+
+  /** What the process wrote to stderr, once it has ended; null while it runs. */
+  async #end(signal: NodeJS.Signals): Promise<Exit | null> {
+    const gone = this.#gone;
+    if (gone === null) return null;
+    this.#child?.kill(signal);
+    this.#child = null;
+    this.#gone = null;
+    return gone;
+  }
+}
