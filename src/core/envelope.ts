@@ -6,7 +6,9 @@
  * that leaves by the protocol it came in by never has one.
  */
 import { BrokerError } from './errors.ts';
-import type { Message, Origin } from './message.ts';
+import type { Message } from './message.ts';
+import { Origin } from './message.ts';
+import { decodeNeutral, readdressNeutral } from './neutral-headers.ts';
 
 /** A header value in the widest type any protocol has. Numbers are integers or doubles. */
 export type HeaderValue =
@@ -30,6 +32,8 @@ export interface Envelope {
   exchange: string;
   /** The address it was published under: routing key, topic, subject. */
   routingKey: string;
+  /** All addresses it was published under (AMQP: the routing key, then CC); null = just the one. */
+  routingKeys: string[] | null;
   key: Uint8Array | null;
   /** Application headers, in order; names may repeat (Kafka). */
   headers: Header[];
@@ -53,6 +57,7 @@ export function emptyEnvelope(): Envelope {
   return {
     exchange: '',
     routingKey: '',
+    routingKeys: null,
     key: null,
     headers: [],
     contentType: null,
@@ -75,12 +80,27 @@ export function emptyEnvelope(): Envelope {
  * that can write raw records. */
 export type EnvelopeDecoder = (message: Message) => Envelope;
 
+/** What else an origin's mapping can do with its own bytes. */
+export interface OriginExtras {
+  /** Cheap test of what `decode` would throw for; without it `decode` is tried. */
+  isValid?: (message: Message) => boolean;
+  /** Points `message.source` at new bytes with this address and without an expiration; the rest as
+   * it was. For dead-lettering. */
+  readdress?: (message: Message, exchange: string, routingKey: string) => void;
+}
+
 /** The decoders by origin; each protocol registers its own when it is made. */
 export class Envelopes {
   readonly #decoders = new Map<Origin, EnvelopeDecoder>();
+  readonly #extras = new Map<Origin, OriginExtras>();
 
-  register(origin: Origin, decoder: EnvelopeDecoder): void {
+  constructor() {
+    this.register(Origin.None, decodeNeutral, { readdress: readdressNeutral });
+  }
+
+  register(origin: Origin, decoder: EnvelopeDecoder, extras: OriginExtras = {}): void {
     this.#decoders.set(origin, decoder);
+    this.#extras.set(origin, extras);
   }
 
   decode(message: Message): Envelope {
@@ -89,5 +109,34 @@ export class Envelopes {
       throw new BrokerError('unsupported', `no protocol here reads origin ${message.origin}`);
     }
     return decoder(message);
+  }
+
+  /** Gives a message that died its new address. Leaves it alone when its origin cannot. */
+  readdress(message: Message, exchange: string, routingKey: string): void {
+    this.#extras.get(message.origin)?.readdress?.(message, exchange, routingKey);
+  }
+
+  /**
+   * For a record that a client may have forged: true when its source is what its origin writes.
+   * Otherwise turns it into a plain record (Origin.None, neutral headers only).
+   */
+  trust(message: Message): boolean {
+    if (message.origin === Origin.None && message.sourceEnd === message.sourceStart) return true;
+    if (this.#isValid(message)) return true;
+    message.origin = Origin.None;
+    message.sourceStart = message.sourceEnd = 0;
+    return false;
+  }
+
+  #isValid(message: Message): boolean {
+    const isValid = this.#extras.get(message.origin)?.isValid;
+    if (isValid) return isValid(message);
+    try {
+      this.decode(message);
+      return true;
+    } catch (error) {
+      if (error instanceof BrokerError) return false;
+      throw error;
+    }
   }
 }

@@ -1,0 +1,202 @@
+/**
+ * Neutral headers: a message's properties as Kafka record headers, for readers that know nothing
+ * of the protocol it came in by, and the decoder for records that have nothing else (Origin.None).
+ *
+ * Properties go under the names below; application headers follow under their own. Text is UTF-8;
+ * numbers and booleans are written as text, dates as ISO 8601, bytes as they are, null as null,
+ * tables and arrays as JSON. docs/mapping.md has the table.
+ *
+ * An Origin.None message that the broker addressed itself (fed from a topic, dead-lettered) has a
+ * source: exchange length u8 | exchange | routing key, both UTF-8.
+ */
+import { BrokerError } from './errors.ts';
+import type { Envelope, Header, HeaderValue } from './envelope.ts';
+import type { Message } from './message.ts';
+import { readVarint, varintEnd, varintLength, writeVarint } from '#wire/varint.ts';
+
+type TextProperty =
+  | 'contentType'
+  | 'contentEncoding'
+  | 'correlationId'
+  | 'replyTo'
+  | 'messageId'
+  | 'type'
+  | 'userId'
+  | 'appId';
+
+/** Read back into properties. */
+const PROPERTY_BY_NAME = new Map<string, TextProperty>([
+  ['content-type', 'contentType'],
+  ['content-encoding', 'contentEncoding'],
+  ['correlation-id', 'correlationId'],
+  ['reply-to', 'replyTo'],
+  ['message-id', 'messageId'],
+  ['type', 'type'],
+  ['user-id', 'userId'],
+  ['app-id', 'appId'],
+]);
+/** The header that carries a record's key in protocols that have no keys. Not written again. */
+export const KEY_HEADER = 'x-key';
+
+const ADDRESS_PART_BYTES_MAX = 255;
+const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const scratch = new Uint8Array(64 * 1024);
+
+/** Points `message.headers` at the encoded properties; valid until the next call. */
+export function encodeNeutral(envelope: Envelope, message: Message): void {
+  const headers: Header[] = [];
+  for (const [name, property] of PROPERTY_BY_NAME) {
+    const value = envelope[property];
+    if (value !== null) headers.push({ name, value });
+  }
+  if (envelope.priority !== null) headers.push({ name: 'priority', value: envelope.priority });
+  if (envelope.expirationMs !== null) {
+    headers.push({ name: 'expiration', value: envelope.expirationMs });
+  }
+  for (const header of envelope.headers) if (header.name !== KEY_HEADER) headers.push(header);
+  message.headers = encodeHeaders(headers);
+  message.headerCount = headers.length;
+  message.headersStart = 0;
+  message.headersEnd = message.headers.length;
+}
+
+/** As in a Kafka record, without the count. May be the scratch buffer: valid until the next call. */
+export function encodeHeaders(headers: readonly Header[]): Uint8Array {
+  let length = 0;
+  const parts: (Buffer | null)[] = [];
+  for (const { name, value } of headers) {
+    const nameBytes = Buffer.from(name);
+    const valueBytes = headerBytes(value);
+    parts.push(nameBytes, valueBytes);
+    length += varintLength(nameBytes.length) + nameBytes.length;
+    length += valueBytes ? varintLength(valueBytes.length) + valueBytes.length : 1;
+  }
+  const target = length <= scratch.length ? scratch : new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    at = writeVarint(target, at, part ? part.length : -1);
+    if (!part) continue;
+    target.set(part, at);
+    at += part.length;
+  }
+  return target.subarray(0, at);
+}
+
+function headerBytes(value: HeaderValue): Buffer | null {
+  if (value === null) return null;
+  if (typeof value === 'string') return Buffer.from(value);
+  if (value instanceof Uint8Array) {
+    return Buffer.from(value.buffer, value.byteOffset, value.length);
+  }
+  return Buffer.from(headerText(value));
+}
+
+function headerText(value: Exclude<HeaderValue, string | null | Uint8Array>): string {
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === 'object') return JSON.stringify(value, plainJson);
+  return String(value);
+}
+
+/** Inside JSON: bytes as base64, integers beyond 2^53 as text; Date writes itself. */
+function plainJson(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  return value;
+}
+
+/** The decoder of Origin.None. Throws BrokerError 'invalid-argument' on a source that is not ours. */
+export function decodeNeutral(message: Message): Envelope {
+  const envelope: Envelope = {
+    exchange: '',
+    routingKey: '',
+    routingKeys: null,
+    key: message.hasKey ? message.key.slice(message.keyStart, message.keyEnd) : null,
+    headers: [],
+    contentType: null,
+    contentEncoding: null,
+    correlationId: null,
+    replyTo: null,
+    messageId: null,
+    type: null,
+    userId: null,
+    appId: null,
+    timestampMs: message.timestampMs,
+    expirationMs: null,
+    priority: null,
+    durable: true,
+  };
+  if (message.sourceEnd > message.sourceStart) readAddress(message, envelope);
+  for (const header of decodeHeaders(message)) {
+    const property = PROPERTY_BY_NAME.get(header.name);
+    if (property && envelope[property] === null && typeof header.value === 'string') {
+      envelope[property] = header.value;
+    } else {
+      envelope.headers.push(header);
+    }
+  }
+  return envelope;
+}
+
+/** The record's headers: text where the bytes are UTF-8, else bytes (a copy). */
+export function decodeHeaders(message: Message): Header[] {
+  const { headers: bytes, headersEnd: end } = message;
+  const found: Header[] = [];
+  let at = message.headersStart;
+  for (let i = 0; i < message.headerCount; i++) {
+    const nameLength = readVarint(bytes, at);
+    const nameAt = varintEnd;
+    const valueLength = readVarint(bytes, nameAt + nameLength);
+    const valueAt = varintEnd;
+    at = valueAt + Math.max(valueLength, 0);
+    if (nameLength < 0 || at > end) throw malformed('headers run past their record');
+    const name = Buffer.from(bytes.buffer, bytes.byteOffset + nameAt, nameLength).toString();
+    found.push({ name, value: valueLength < 0 ? null : headerValue(bytes, valueAt, at) });
+  }
+  return found;
+}
+
+function headerValue(bytes: Uint8Array, start: number, end: number): string | Uint8Array {
+  try {
+    return text.decode(bytes.subarray(start, end));
+  } catch (error) {
+    if (error instanceof TypeError) return bytes.slice(start, end);
+    throw error;
+  }
+}
+
+function malformed(reason: string): BrokerError {
+  return new BrokerError('invalid-argument', reason);
+}
+
+/** Gives a record without a protocol's address the one it is routed by. */
+export function readdressNeutral(message: Message, exchange: string, routingKey: string): void {
+  const name = clipped(exchange);
+  const key = clipped(routingKey);
+  const source = Buffer.allocUnsafe(1 + name.length + key.length);
+  source[0] = name.length;
+  source.set(name, 1);
+  source.set(key, 1 + name.length);
+  message.source = source;
+  message.sourceStart = 0;
+  message.sourceEnd = source.length;
+}
+
+/** Keys of Kafka records may be longer than an address can be. Cut at a whole character. */
+function clipped(part: string): Buffer {
+  const bytes = Buffer.from(part);
+  if (bytes.length <= ADDRESS_PART_BYTES_MAX) return bytes;
+  let end = ADDRESS_PART_BYTES_MAX;
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+function readAddress(message: Message, envelope: Envelope): void {
+  const { source, sourceStart, sourceEnd } = message;
+  const exchangeEnd = sourceStart + 1 + source[sourceStart]!;
+  if (exchangeEnd > sourceEnd || sourceEnd - exchangeEnd > ADDRESS_PART_BYTES_MAX) {
+    throw malformed('an address runs past its header');
+  }
+  const bytes = Buffer.from(source.buffer, source.byteOffset, source.length);
+  envelope.exchange = bytes.toString('utf8', sourceStart + 1, exchangeEnd);
+  envelope.routingKey = bytes.toString('utf8', exchangeEnd, sourceEnd);
+}
