@@ -1,0 +1,144 @@
+/**
+ * QueueConsumer: basic.consume on a queue. The queue pushes; every delivery is written at once into
+ * the connection's output and, unless no-ack, noted under its delivery tag.
+ */
+import type { Message } from '#core/message.ts';
+import type { Queue } from '#core/queue.ts';
+import type { Subscriber, Subscription } from '#core/subscription.ts';
+import { Credit } from '#core/credit.ts';
+import type { Channel } from './channel.ts';
+import { Method } from './codec.ts';
+import { AddressedContent, deliverPrefix, writeDelivery } from './delivery.ts';
+import { QueueLeases, type ChannelConsumer } from './leases.ts';
+import { deliveryCountHeader, fillContent } from './outgoing.ts';
+
+/** Shared by all consumers: valid from fillContent to writeDelivery, which nothing comes between. */
+const content = new AddressedContent();
+
+export interface ConsumerOptions {
+  tag: string;
+  noAck: boolean;
+  exclusive: boolean;
+  priority: number;
+  nowait: boolean;
+}
+
+export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subscriber {
+  readonly tag: string;
+  readonly #channel: Channel;
+  readonly #prefix: Uint8Array;
+  readonly #counted: boolean;
+  #subscription: Subscription | null = null;
+  /** consume-ok must be on its way before the first delivery is. */
+  #announced: boolean;
+
+  constructor(channel: Channel, queue: Queue, tag: string, nowait: boolean) {
+    super(channel.connection, queue);
+    this.#channel = channel;
+    this.tag = tag;
+    this.#announced = nowait;
+    this.#counted = queue.options.kind === 'quorum';
+    this.#prefix = deliverPrefix(channel.number, Method.BasicDeliver, tag);
+  }
+
+  /** Throws BrokerError when the queue does not take it. Deliveries may come before it returns. */
+  start(options: ConsumerOptions): void {
+    const channel = this.#channel;
+    this.#subscription = this.queue.subscribe({
+      subscriber: this,
+      credits: [new Credit(channel.prefetch), channel.credit],
+      noAck: options.noAck,
+      exclusive: options.exclusive,
+      priority: options.priority,
+      owner: channel.connection,
+      tag: options.tag,
+    });
+    this.#announce();
+    if (!channel.connection.sink.writable) this.#subscription.paused = true;
+  }
+
+  #announce(): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    const { writer } = this.connection;
+    writer.begin(this.#channel.number, Method.BasicConsumeOk).shortstr(this.tag).end();
+    this.connection.sendSoon();
+  }
+
+  deliver(
+    message: Message,
+    offset: number,
+    deliveryCount: number,
+    subscription: Subscription,
+  ): void {
+    if (!this.#announced) this.#announce();
+    const { connection } = this;
+    const { unacked } = this.#channel;
+    const extra = this.#counted && deliveryCount > 0 ? deliveryCountHeader(deliveryCount) : null;
+    fillContent(content, message, extra, connection.broker.envelopes);
+    const tag = subscription.noAck ? unacked.skip() : unacked.add(this, offset);
+    writeDelivery(
+      connection.output,
+      this.#prefix,
+      tag,
+      deliveryCount > 0,
+      -1,
+      content,
+      connection.frameBytesMax,
+    );
+    const { metrics } = connection;
+    metrics.delivered++;
+    metrics.deliveredBytes += message.bodyEnd - message.bodyStart;
+    if (deliveryCount > 0) metrics.redelivered++;
+    connection.sendSoon();
+    if (!connection.sink.writable) subscription.paused = true;
+  }
+
+  /** The queue is gone: the client is told if it can hear it. */
+  cancelled(): void {
+    const { connection } = this;
+    this.#channel.consumers.delete(this.tag);
+    if (!connection.canBeCancelled) return;
+    connection.writer
+      .begin(this.#channel.number, Method.BasicCancel)
+      .shortstr(this.tag)
+      .bit(true)
+      .end();
+    connection.sendSoon();
+  }
+
+  cancel(): void {
+    this.#subscription?.cancel();
+  }
+
+  drained(): void {
+    const subscription = this.#subscription;
+    if (!subscription?.paused) return;
+    subscription.paused = false;
+    this.queue.pump();
+  }
+
+  pump(): void {
+    this.queue.pump();
+  }
+
+  override accept(offset: number): void {
+    this.queue.accept(offset);
+    this.#give(1);
+  }
+
+  override release(offsets: number[]): void {
+    this.#give(offsets.length);
+    super.release(offsets);
+  }
+
+  override reject(offset: number): void {
+    this.queue.reject(offset, 'rejected');
+    this.#give(1);
+  }
+
+  #give(count: number): void {
+    this.#subscription?.give(count);
+    this.connection.pumpSoon(this.queue);
+  }
+}

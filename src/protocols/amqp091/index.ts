@@ -1,0 +1,24 @@
+/** AMQP 0-9-1 as RabbitMQ speaks it. */
+import type { Broker } from '#core/broker.ts';
+import { Origin } from '#core/message.ts';
+import type { ByteSink, Connection, Peer, Protocol } from '../contract.ts';
+import { AmqpConnection } from './connection.ts';
+import { decodeMessage, ORIGIN_EXTRAS } from './mapping.ts';
+
+class Amqp091 implements Protocol {
+  readonly name = 'amqp';
+  readonly #broker: Broker;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+    broker.envelopes.register(Origin.Amqp091, decodeMessage, ORIGIN_EXTRAS);
+  }
+
+  accept(sink: ByteSink, peer: Peer): Connection {
+    return new AmqpConnection(this.#broker, sink, peer);
+  }
+}
+
+export function amqp091(broker: Broker): Protocol {
+  return new Amqp091(broker);
+}

@@ -1,0 +1,53 @@
+/**
+ * What a message looks like when it leaves by AMQP.
+ *
+ * A message that came in by AMQP leaves as it came, byte for byte, unless the broker has something
+ * to say about it: a dead-letter history, a delivery count, a stream offset; these are headers, and
+ * only then are its properties decoded. One that came in otherwise goes through mapping.ts.
+ */
+import type { Envelopes } from '#core/envelope.ts';
+import { Origin, type Message } from '#core/message.ts';
+import type { AddressedContent } from './delivery.ts';
+import { addDeaths } from './deaths.ts';
+import { FieldTable, type FieldValue } from './field-table.ts';
+import { encodeEnvelope } from './mapping.ts';
+import { decodeProperties, encodeProperties } from './properties.ts';
+
+export interface ExtraHeader {
+  name: string;
+  value: FieldValue;
+}
+
+export function deliveryCountHeader(count: number): ExtraHeader {
+  return { name: 'x-delivery-count', value: { type: 'l', value: count } };
+}
+
+/** Points `content` at the message in AMQP's words. The source of an Amqp091 message must have been
+ * checked; in a queue's log it always has. */
+export function fillContent(
+  content: AddressedContent,
+  message: Message,
+  extra: ExtraHeader | null,
+  envelopes: Envelopes,
+): void {
+  content.body = message.body;
+  content.bodyStart = message.bodyStart;
+  content.bodyEnd = message.bodyEnd;
+  content.stable = true;
+  if (message.origin === Origin.Amqp091) {
+    content.setSource(message.source, message.sourceStart, message.sourceEnd);
+  } else {
+    const source = encodeEnvelope(envelopes.decode(message));
+    content.setSource(source, 0, source.length);
+  }
+  if (extra === null && message.deaths === null) return;
+
+  const from = content.propertiesStart;
+  const properties = decodeProperties(content.source, from, content.sourceEnd);
+  properties.headers ??= new FieldTable();
+  if (message.deaths !== null) addDeaths(properties.headers, message.deaths);
+  if (extra !== null) properties.headers.set(extra.name, extra.value);
+  const address = content.source.subarray(content.sourceStart, from);
+  const source = Buffer.concat([address, encodeProperties(properties)]);
+  content.setSource(source, 0, source.length);
+}
