@@ -157,30 +157,41 @@ export class Namespace implements RouterTables, QueueHome {
       throw new BrokerError('limit-exceeded', `there are ${this.broker.limits.queuesMax} queues`);
     }
     const id = this.broker.nextQueueId();
-    const queue = this.#makeQueue(name, id, options);
+    const queue =
+      options.source === null
+        ? new Queue(
+            this,
+            name,
+            id,
+            options,
+            this.broker.createQueueLog(this.name, name, id, options),
+          )
+        : this.#sharedQueue(name, id, options, options.source, true);
+    this.#addQueue(queue);
     if (options.durable) {
       this.broker.catalog.set('queue', this.name, [name], queueJson(id, options));
     }
     return queue;
   }
 
-  #makeQueue(name: string, id: number, options: QueueOptions): Queue {
-    if (options.source !== null) {
-      const { partitions } = this.topic(options.source);
-      if (partitions.length !== 1) {
-        throw new BrokerError(
-          'unsupported',
-          'a queue shares the log of a topic with one partition',
-        );
-      }
-      const partition = partitions[0]!;
-      return this.#addQueue(new Queue(this, name, id, options, partition.log, partition));
+  /** One that shares a topic's log. A new one begins with what comes after it. */
+  #sharedQueue(
+    name: string,
+    id: number,
+    options: QueueOptions,
+    source: string,
+    isNew: boolean,
+  ): Queue {
+    const { partitions } = this.topic(source);
+    const partition = partitions[0]!;
+    if (partitions.length !== 1) {
+      throw new BrokerError('unsupported', 'a queue shares the log of a topic with one partition');
     }
-    const log = this.broker.createQueueLog(this.name, name, id, options);
-    return this.#addQueue(new Queue(this, name, id, options, log));
+    const startOffset = isNew ? partition.endOffset : partition.startOffset;
+    return new Queue(this, name, id, options, partition.log, { partition, startOffset });
   }
 
-  #addQueue(queue: Queue): Queue {
+  #addQueue(queue: Queue): void {
     this.queues.set(queue.name, queue);
     this.routesVersion++;
     const owner = queue.options.exclusiveTo;
@@ -189,18 +200,21 @@ export class Namespace implements RouterTables, QueueHome {
       if (!owned) this.#owned.set(owner, (owned = new Set()));
       owned.add(queue);
     }
-    return queue;
   }
 
   /** Broker only: a durable queue found in the catalog. */
   async recoverQueue(name: string, { id, options }: QueueDefinition): Promise<void> {
-    let queue;
-    if (options.source === null) {
-      const log = await this.broker.openQueueLog(this.name, name, id, options);
-      queue = this.#addQueue(new Queue(this, name, id, options, log));
-    } else {
-      queue = this.#makeQueue(name, id, options);
-    }
+    const queue =
+      options.source === null
+        ? new Queue(
+            this,
+            name,
+            id,
+            options,
+            await this.broker.openQueueLog(this.name, name, id, options),
+          )
+        : this.#sharedQueue(name, id, options, options.source, false);
+    this.#addQueue(queue);
     await queue.recover();
   }
 
