@@ -64,8 +64,8 @@ def kombu_simple_queue_and_heartbeat():
                 connection.drain_events(timeout=0.1)
             except socket.timeout:
                 pass
-        queue.queue.delete()
         queue.close()
+        queue.queue(connection).delete()
 
 
 @scenario
@@ -74,7 +74,7 @@ def celery_worker_with_results_retries_and_remote_control():
     from celery_tasks import add, app, flaky
 
     command = [sys.executable, '-m', 'celery', '-A', 'celery_tasks', 'worker', '-P', 'threads', '-c', '2', '-l', 'ERROR']
-    worker = subprocess.Popen(command, cwd=os.path.dirname(__file__))
+    worker = subprocess.Popen(command, cwd=os.path.dirname(os.path.abspath(__file__)), stdout=sys.stderr)
     try:
         # Remote control goes over a fanout exchange and comes back over a reply queue.
         answers = eventually(lambda: app.control.ping(timeout=1), 30)

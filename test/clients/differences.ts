@@ -1,0 +1,34 @@
+/**
+ * Where Posthorn is known to answer otherwise than the real broker, each with its reason. The same
+ * program runs against both and asserts the value given here for its target, so that a difference
+ * is a decision somebody can read, never an accident; it reaches the programs as `EXPECT_<name>`.
+ */
+interface Difference {
+  posthorn: string;
+  peer: string;
+  reason: string;
+}
+
+const differences: Record<string, Difference> = {
+  tx_select: {
+    posthorn: '540 NOT_IMPLEMENTED',
+    peer: 'works',
+    reason: 'AMQP transactions do not exist yet; a plain refusal beats a commit that is none',
+  },
+  unknown_queue_argument: {
+    posthorn: '406',
+    peer: 'accepted',
+    reason: 'RabbitMQ ignores x- arguments it does not know; Posthorn accepts nothing and ignores it',
+  },
+  replication_factor_3: {
+    posthorn: 'accepted',
+    peer: 'refused',
+    reason: 'applications create their topics with the replication of production; one node keeps them',
+  },
+};
+
+export function expectations(target: 'posthorn' | 'peer'): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(differences).map(([name, difference]) => [`EXPECT_${name}`, difference[target]]),
+  );
+}
