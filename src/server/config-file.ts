@@ -5,12 +5,18 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
+import { defaultLimits, type Limits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
 import { didYouMean } from './closest.ts';
 import { usageError } from './refused-start.ts';
 import { LOG_LEVELS } from './settings.ts';
 
 const port = z.int().min(0).max(65_535);
+
+/** Every limit of the core by its own name. */
+const limits = Object.fromEntries(
+  Object.keys(defaultLimits(0)).map((name) => [name, z.int().min(1).optional()]),
+) as Record<keyof Limits, z.ZodOptional<z.ZodInt>>;
 
 const schema = z.strictObject({
   /** Relative to the file's own folder. */
@@ -21,7 +27,7 @@ const schema = z.strictObject({
     .optional(),
   sync: z.enum(Object.values(Sync)).optional(),
   log: z.strictObject({ level: z.enum(LOG_LEVELS).optional() }).optional(),
-  limits: z.strictObject({ connectionsMax: z.int().min(1).optional() }).optional(),
+  limits: z.strictObject(limits).optional(),
 });
 
 export type FileSettings = z.infer<typeof schema>;

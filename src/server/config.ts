@@ -4,7 +4,9 @@
  *
  * Paths in flags are relative to the working folder, paths in the file to the file's own folder.
  */
+import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import { defaultLimits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
 import { didYouMean } from './closest.ts';
 import type { FileSettings } from './config-file.ts';
@@ -19,7 +21,8 @@ import {
 
 const DEFAULT_HOSTS = ['127.0.0.1', '::1'];
 const DEFAULT_DATA = 'data';
-const DEFAULT_CONNECTIONS_MAX = 10_000;
+/** Of the memory this process may use, for messages in queues; the rest is for everything else. */
+const MEMORY_SHARE = 0.4;
 
 export async function readSettings(flags: Flags): Promise<Settings> {
   // The file's schema brings a library that takes longer to load than the rest of the start.
@@ -37,8 +40,15 @@ export async function readSettings(flags: Flags): Promise<Settings> {
     ports: { ...STANDARD_PORTS, ...file.ports, ...portFlags(flags.port ?? []) },
     sync: flags.sync === undefined ? (file.sync ?? Sync.Commit) : checkedSync(flags.sync),
     logLevel: file.log?.level ?? 'warn',
-    connectionsMax: file.limits?.connectionsMax ?? DEFAULT_CONNECTIONS_MAX,
+    limits: { ...defaultLimits(messageMemoryBytes()), ...file.limits },
   };
+}
+
+/** A container's limit counts, not the machine behind it. 0 = none is set. */
+function messageMemoryBytes(): number {
+  const allowed = process.constrainedMemory();
+  const total = totalmem();
+  return Math.floor(MEMORY_SHARE * (allowed > 0 ? Math.min(allowed, total) : total));
 }
 
 function checkedData(folder: string): string {

@@ -16,6 +16,9 @@ import { ExitCode, RefusedStart } from './refused-start.ts';
 
 const SQLITE_BUSY = 5;
 
+/** A database that nobody refers to is collected, and its lock with it: these are referred to. */
+const held = new Set<DatabaseSync>();
+
 export interface DataFolderLock {
   release(): void;
 }
@@ -34,8 +37,15 @@ export function lockDataFolder(folder: string): DataFolderLock {
     database?.close();
     throw refusal(folder, ownerFile, error);
   }
-  const held = database;
-  return { release: () => held.close() };
+  return hold(database);
+}
+
+function hold(database: DatabaseSync): DataFolderLock {
+  held.add(database);
+  const release = (): void => {
+    if (held.delete(database)) database.close();
+  };
+  return { release };
 }
 
 function refusal(folder: string, ownerFile: string, error: unknown): RefusedStart {

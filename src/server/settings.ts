@@ -1,6 +1,7 @@
 /**
  * Settings: what the broker is told when it starts, and the words in which it is told.
  */
+import type { Limits } from '#core/limits.ts';
 import type { Sync } from '#core/log.ts';
 
 /** Protocols and their standard ports, in the order of the ready line. */
@@ -28,5 +29,5 @@ export interface Settings {
   ports: Readonly<Record<PortName, number>>;
   sync: Sync;
   logLevel: LogLevel;
-  connectionsMax: number;
+  limits: Limits;
 }

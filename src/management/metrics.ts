@@ -1,0 +1,186 @@
+/**
+ * Metrics in Prometheus' text format. The broker only counts, in plain objects; names, help and
+ * types are given here, when somebody asks. Sums, not one series per queue: a million queues must
+ * not make a scrape of gigabytes.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { Metrics, ProtocolMetrics } from '#core/metrics.ts';
+
+/** What a listener of the server knows of its connections. */
+export interface ListenerFigures {
+  name: string;
+  connections: number;
+  accepted: number;
+  refused: number;
+  receivedBytes: number;
+  sentBytes: number;
+}
+
+/** Sums over all namespaces, now. */
+export interface BrokerFigures {
+  queues: number;
+  messagesReady: number;
+  messagesUnacknowledged: number;
+  consumers: number;
+  topics: number;
+  partitions: number;
+  exchanges: number;
+  memoryUsedBytes: number;
+  memoryLimitBytes: number;
+  memoryAlarm: boolean;
+  diskAlarm: boolean;
+}
+
+export interface MetricsSource {
+  readonly counters: Metrics;
+  listeners(): ListenerFigures[];
+  figures(): BrokerFigures;
+}
+
+type Values = { labels: Record<string, string>; value: number }[];
+
+const PROTOCOL_COUNTERS: Record<Exclude<keyof ProtocolMetrics, 'protocol'>, string> = {
+  connectionsOpened: 'Connections that began.',
+  connectionsClosed: 'Connections that ended.',
+  connectionsFailed: 'Connections ended for bad bytes, failed logins or missed heartbeats.',
+  requests: 'Requests received.',
+  published: 'Messages published.',
+  publishedBytes: 'Bytes of the bodies of messages published.',
+  unroutable: 'Messages published that no destination took.',
+  confirmed: 'Messages whose publisher was told that they are safe.',
+  refused: 'Messages whose publisher was told that they were not taken.',
+  delivered: 'Messages delivered.',
+  deliveredBytes: 'Bytes of the bodies of messages delivered.',
+  redelivered: 'Messages delivered again.',
+  acknowledged: 'Messages acknowledged.',
+  errors: 'Requests answered with an error.',
+};
+
+const BROKER_COUNTERS: Record<Exclude<keyof Metrics, 'protocols' | 'protocol'>, string> = {
+  expired: 'Messages that expired in a queue.',
+  overflowed: 'Messages dropped or refused because a queue was full.',
+  deadLettered: 'Messages that were dead-lettered.',
+  fed: 'Records of topics handed to bound queues.',
+  feedRefused: 'Records of topics that a bound queue refused.',
+  malformedRecords: 'Records that could not be read although their batch is whole.',
+};
+
+const FIGURES: Record<keyof BrokerFigures, string> = {
+  queues: 'Queues.',
+  messagesReady: 'Messages in queues, ready for delivery.',
+  messagesUnacknowledged: 'Messages delivered and not yet settled.',
+  consumers: 'Consumers of queues.',
+  topics: 'Topics.',
+  partitions: 'Partitions of all topics.',
+  exchanges: 'Exchanges.',
+  memoryUsedBytes: 'Memory held by queues.',
+  memoryLimitBytes: 'Memory that queues may hold before publishers are slowed.',
+  memoryAlarm: '1 while publishers are slowed because memory is short.',
+  diskAlarm: '1 while publishers are refused because the disk is full.',
+};
+
+const LISTENER_COUNTERS: Record<Exclude<keyof ListenerFigures, 'name' | 'connections'>, string> = {
+  accepted: 'Connections accepted.',
+  refused: 'Connections refused because too many were open.',
+  receivedBytes: 'Bytes read from sockets.',
+  sentBytes: 'Bytes written to sockets.',
+};
+
+/** What is rendered from: `figures` is summed up once per scrape. */
+interface Sheet {
+  registry: Registry;
+  figures: BrokerFigures;
+}
+
+/** One sheet per source, made when it is first asked for. */
+const sheets = new WeakMap<MetricsSource, Sheet>();
+
+export async function renderMetrics(
+  source: MetricsSource,
+): Promise<{ contentType: string; text: string }> {
+  let sheet = sheets.get(source);
+  if (!sheet) {
+    sheet = { registry: new Registry(), figures: source.figures() };
+    register(sheet, source);
+    sheets.set(source, sheet);
+  }
+  sheet.figures = source.figures();
+  const { registry } = sheet;
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+function register(sheet: Sheet, source: MetricsSource): void {
+  const { registry } = sheet;
+  collectDefaultMetrics({ register: registry });
+  for (const [field, help] of entriesOf(PROTOCOL_COUNTERS)) {
+    counter(registry, `posthorn_${snake(field)}_total`, help, ['protocol'], () =>
+      [...source.counters.protocols.values()].map((it) => ({
+        labels: { protocol: it.protocol },
+        value: it[field],
+      })),
+    );
+  }
+  for (const [field, help] of entriesOf(BROKER_COUNTERS)) {
+    counter(registry, `posthorn_messages_${snake(field)}_total`, help, [], () => [
+      { labels: {}, value: source.counters[field] },
+    ]);
+  }
+  for (const [field, help] of entriesOf(LISTENER_COUNTERS)) {
+    counter(registry, `posthorn_listener_${snake(field)}_total`, help, ['listener'], () =>
+      source.listeners().map((it) => ({ labels: { listener: it.name }, value: it[field] })),
+    );
+  }
+  gauge(registry, 'posthorn_listener_connections', 'Open connections.', ['listener'], () =>
+    source.listeners().map((it) => ({ labels: { listener: it.name }, value: it.connections })),
+  );
+  for (const [field, help] of entriesOf(FIGURES)) {
+    gauge(registry, `posthorn_${snake(field)}`, help, [], () => [
+      { labels: {}, value: Number(sheet.figures[field]) },
+    ]);
+  }
+}
+
+function counter(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: string[],
+  read: () => Values,
+): void {
+  const made = new Counter({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect: () => {
+      made.reset();
+      for (const { labels, value } of read()) made.inc(labels, value);
+    },
+  });
+}
+
+function gauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: string[],
+  read: () => Values,
+): void {
+  const made = new Gauge({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect: () => {
+      for (const { labels, value } of read()) made.set(labels, value);
+    },
+  });
+}
+
+function snake(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function entriesOf<K extends string, V>(record: Record<K, V>): [K, V][] {
+  return Object.entries(record) as [K, V][];
+}

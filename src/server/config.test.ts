@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { readSettings } from './config.ts';
+import { RefusedStart } from './refused-start.ts';
+import type { Flags } from './settings.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'posthorn-config-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function file(content: unknown): string {
+  const path = join(folder, 'posthorn.json');
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+async function refuses(flags: Flags, ...hints: RegExp[]): Promise<void> {
+  await assert.rejects(readSettings(flags), (error) => {
+    assert.ok(error instanceof RefusedStart, String(error));
+    assert.equal(error.exitCode, 2);
+    for (const hint of hints) assert.match(error.message, hint);
+    return true;
+  });
+}
+
+describe('settings', () => {
+  it('have defaults for everything', async () => {
+    const settings = await readSettings({});
+    assert.equal(settings.dataFolder, resolve('data'));
+    assert.deepEqual(settings.hosts, ['127.0.0.1', '::1']);
+    assert.equal(settings.hostsAreDefault, true);
+    assert.deepEqual(settings.ports, { kafka: 9092, amqp: 5672, http: 15672 });
+    assert.equal(settings.sync, 'commit');
+    assert.equal(settings.logLevel, 'warn');
+  });
+
+  it('come from flags', async () => {
+    const settings = await readSettings({
+      data: 'elsewhere',
+      host: '0.0.0.0',
+      port: ['kafka=0', 'http=8080'],
+      sync: 'os',
+    });
+    assert.equal(settings.dataFolder, resolve('elsewhere'));
+    assert.deepEqual(settings.hosts, ['0.0.0.0']);
+    assert.equal(settings.hostsAreDefault, false);
+    assert.deepEqual(settings.ports, { kafka: 0, amqp: 5672, http: 8080 });
+    assert.equal(settings.sync, 'os');
+  });
+
+  it('come from the file, and a flag wins over it', async () => {
+    const config = file({
+      data: 'kept',
+      host: ['127.0.0.1'],
+      ports: { kafka: 1, amqp: 2 },
+      sync: 'os',
+      log: { level: 'debug' },
+      limits: { connectionsMax: 7 },
+    });
+    const settings = await readSettings({ config, port: ['kafka=3'], sync: 'commit' });
+    assert.equal(settings.dataFolder, join(folder, 'kept'));
+    assert.deepEqual(settings.hosts, ['127.0.0.1']);
+    assert.equal(settings.hostsAreDefault, false);
+    assert.deepEqual(settings.ports, { kafka: 3, amqp: 2, http: 15672 });
+    assert.equal(settings.sync, 'commit');
+    assert.equal(settings.logLevel, 'debug');
+    assert.equal(settings.limits.connectionsMax, 7);
+  });
+});
+
+describe('a bad value is refused with a hint', () => {
+  it('in flags', async () => {
+    await refuses({ port: ['9093'] }, /--port '9093' lacks a name/, /--port kafka=9093/);
+    await refuses({ port: ['kakfa=1'] }, /no protocol is called 'kakfa'/, /did you mean 'kafka'\?/);
+    await refuses({ port: ['mqtt=1'] }, /there are kafka, amqp, http/);
+    for (const port of ['', '65536', '-1', '1.5', '0x10', 'any', '1e3', ' 1']) {
+      await refuses({ port: [`kafka=${port}`] }, /is not a port; 0 to 65535/);
+    }
+    await refuses({ port: ['kafka=1', 'kafka=2'] }, /--port kafka is given twice/);
+    await refuses({ sync: 'comit' }, /neither commit nor os \(did you mean 'commit'\?\)/);
+    await refuses({ host: 'http://localhost' }, /is not an address/);
+    await refuses({ host: '' }, /is not an address/);
+    await refuses({ data: ' ' }, /--data is empty/);
+  });
+
+  it('in the file', async () => {
+    await refuses({ config: join(folder, 'none.json') }, /none\.json: cannot be read \(ENOENT\)/);
+    await refuses({ config: file('{ "sync": ') }, /is not JSON/);
+    await refuses(
+      { config: file({ prots: {} }) },
+      /unknown key 'prots' \(did you mean 'ports'\?\)/,
+    );
+    await refuses(
+      { config: file({ ports: { kafak: 1 } }) },
+      /'ports\.kafak' \(did you mean 'kafka'\?\)/,
+    );
+    await refuses({ config: file({ ports: { kafka: 65_536 } }) }, /'ports\.kafka': /);
+    await refuses({ config: file({ sync: 'fsync' }) }, /'sync': /);
+    await refuses({ config: file({ limits: { bodyBytes: 1 } }) }, /did you mean 'bodyBytesMax'\?/);
+    await refuses({ config: file({ host: [] }) }, /'host'/);
+    await refuses({ config: file([]) }, /the file: /);
+  });
+});
