@@ -14,7 +14,7 @@ import type { Identity } from '#core/authenticator.ts';
 import type { ProtocolMetrics } from '#core/metrics.ts';
 import type { Namespace } from '#core/namespace.ts';
 import type { OutputBuffer } from '#wire/output-buffer.ts';
-import { CloseReason, type ByteSink, type Connection, type Peer } from '../contract.ts';
+import { CloseReason, type ByteSink, type Connection, type Peer } from '#protocols/contract.ts';
 import { Channel } from './channel.ts';
 import {
   FRAME_BYTES_MIN,

@@ -11,7 +11,7 @@ import { BrokerError } from '#core/errors.ts';
 import type { AmqpConnection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
 import { FRAME_BYTES_MIN, Method, ReplyCode, type MethodReader } from './codec.ts';
-import { AmqpError, amqpErrorOf } from './errors.ts';
+import { AmqpError } from './errors.ts';
 import { decodeTable, encodeTable, fieldText, type FieldTable } from './field-table.ts';
 import { serverProperties } from './server-properties.ts';
 
@@ -87,7 +87,7 @@ export class Handshake {
     } else if (method === Method.ConnectionClose && state === ConnectionState.Running) {
       this.#connection.closeByClient();
     } else if (method === Method.ConnectionUpdateSecret && state === ConnectionState.Running) {
-      this.#updateSecret(reader);
+      void this.#updateSecret(Buffer.from(reader.longstr()).toString());
     } else {
       const name = STATE_NAMES[state];
       throw new AmqpError(ReplyCode.ChannelError, `unexpected method in connection state ${name}`);
@@ -108,23 +108,21 @@ export class Handshake {
       connection.wantsAuthenticationFailure = can('authentication_failure_close');
     }
     const { user, password } = credentials(mechanism, response);
+    void this.#authenticate(mechanism, user, password);
+  }
+
+  /** The connection is held meanwhile: password hashes are checked on the thread pool. */
+  async #authenticate(mechanism: string, user: string, password: string): Promise<void> {
+    const connection = this.#connection;
     connection.hold();
-    // The one await of the protocol: password hashes are checked on the thread pool.
-    connection.broker.auth.check(user, password, connection.peer.loopback).then(
-      (identity) => {
-        if (connection.state !== ConnectionState.Starting) return;
-        if (identity === null) this.#refuse(mechanism);
-        else {
-          connection.identity = identity;
-          this.#tune();
-        }
-        connection.resume();
-      },
-      (error: unknown) => {
-        connection.fail(amqpErrorOf(error), null, Method.ConnectionStartOk);
-        connection.resume();
-      },
-    );
+    const identity = await connection.broker.auth.check(user, password, connection.peer.loopback);
+    if (connection.state !== ConnectionState.Starting) return;
+    if (identity === null) this.#refuse(mechanism);
+    else {
+      connection.identity = identity;
+      this.#tune();
+    }
+    connection.resume();
   }
 
   #refuse(mechanism: string): void {
@@ -180,31 +178,22 @@ export class Handshake {
   }
 
   /** The new secret is checked as a password of the same user; permissions stay. */
-  #updateSecret(reader: MethodReader): void {
+  async #updateSecret(secret: string): Promise<void> {
     const connection = this.#connection;
-    const secret = Buffer.from(reader.longstr()).toString();
-    const fail = (text: string): void =>
-      connection.fail(
-        new AmqpError(ReplyCode.NotAllowed, text),
-        null,
-        Method.ConnectionUpdateSecret,
-      );
     connection.hold();
-    connection.broker.auth.check(connection.identity.name, secret, connection.peer.loopback).then(
-      (identity) => {
-        if (identity === null) fail('New secret was refused by one of the backends');
-        else if (connection.state === ConnectionState.Running) {
-          connection.identity = identity;
-          connection.writer.begin(0, Method.ConnectionUpdateSecretOk).end();
-          connection.sendSoon();
-        }
-        connection.resume();
-      },
-      () => {
-        fail('Secret update failed');
-        connection.resume();
-      },
-    );
+    const { identity: current, peer, broker } = connection;
+    const identity = await broker.auth.check(current.name, secret, peer.loopback);
+    if (connection.state !== ConnectionState.Running) return;
+    if (identity === null) {
+      const text = 'New secret was refused by one of the backends';
+      const error = new AmqpError(ReplyCode.NotAllowed, text);
+      connection.fail(error, null, Method.ConnectionUpdateSecret);
+    } else {
+      connection.identity = identity;
+      connection.writer.begin(0, Method.ConnectionUpdateSecretOk).end();
+      connection.sendSoon();
+    }
+    connection.resume();
   }
 }
 

@@ -5,7 +5,7 @@ import type { Lease, Queue } from '#core/queue.ts';
 import type { Channel } from '../channel.ts';
 import { Method, ReplyCode, type MethodReader } from '../codec.ts';
 import { AddressedContent, writeDelivery } from '../delivery.ts';
-import { AmqpError, amqpErrorOf, notImplemented, thing } from '../errors.ts';
+import { AmqpError, notImplemented, thing } from '../errors.ts';
 import { QueueLeases } from '../leases.ts';
 import { deliveryCountHeader, fillContent } from '../outgoing.ts';
 import { checkPermission, Permission, queueName } from '../permissions.ts';
@@ -35,18 +35,22 @@ export function basicGet(channel: Channel, reader: MethodReader): void {
     answerGet(channel, queue, lease, message, noAck);
     return;
   }
+  void answerLater(channel, queue, lease, message, noAck);
+}
+
+async function answerLater(
+  channel: Channel,
+  queue: Queue,
+  lease: Promise<Lease | null>,
+  message: Message,
+  noAck: boolean,
+): Promise<void> {
+  const { connection } = channel;
   connection.hold();
-  lease.then(
-    (late) => {
-      if (channel.isOpen) answerGet(channel, queue, late, message, noAck);
-      else if (late) queue.release([late.offset], false);
-      connection.resume();
-    },
-    (error: unknown) => {
-      connection.fail(amqpErrorOf(error), channel, Method.BasicGet);
-      connection.resume();
-    },
-  );
+  const late = await lease;
+  if (channel.isOpen) answerGet(channel, queue, late, message, noAck);
+  else if (late) queue.release([late.offset], false);
+  connection.resume();
 }
 
 function answerGet(
