@@ -5,8 +5,10 @@
 import type { AckJournal } from './ack-journal.ts';
 import type { Codecs } from './codecs.ts';
 import type { Envelopes } from './envelope.ts';
+import type { Limits } from './limits.ts';
 import type { Commit, Log } from './log.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import type { Metrics } from './metrics.ts';
 import type { Message, Outcome } from './message.ts';
 import type { Ports } from './ports.ts';
 import type { Queue } from './queue.ts';
@@ -21,6 +23,8 @@ export interface QueueServices {
   readonly acks: AckJournal;
   readonly memory: MemoryBudget;
   readonly codecs: Codecs;
+  readonly metrics: Pick<Metrics, 'expired' | 'overflowed' | 'deadLettered'>;
+  readonly limits: Pick<Limits, 'decompressedBytesMax'>;
 }
 
 /** Per namespace; a Namespace is one. */
