@@ -16,11 +16,9 @@ import { deliveryCountHeader, fillContent } from './outgoing.ts';
 const content = new AddressedContent();
 
 export interface ConsumerOptions {
-  tag: string;
   noAck: boolean;
   exclusive: boolean;
   priority: number;
-  nowait: boolean;
 }
 
 export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subscriber {
@@ -29,19 +27,16 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
   readonly #prefix: Uint8Array;
   readonly #counted: boolean;
   #subscription: Subscription | null = null;
-  /** consume-ok must be on its way before the first delivery is. */
-  #announced: boolean;
 
-  constructor(channel: Channel, queue: Queue, tag: string, nowait: boolean) {
+  constructor(channel: Channel, queue: Queue, tag: string) {
     super(channel.connection, queue);
     this.#channel = channel;
     this.tag = tag;
-    this.#announced = nowait;
     this.#counted = queue.options.kind === 'quorum';
     this.#prefix = deliverPrefix(channel.number, Method.BasicDeliver, tag);
   }
 
-  /** Throws BrokerError when the queue does not take it. Deliveries may come before it returns. */
+  /** Throws BrokerError when the queue does not take it. Nothing is delivered before `pump`. */
   start(options: ConsumerOptions): void {
     const channel = this.#channel;
     this.#subscription = this.queue.subscribe({
@@ -51,18 +46,9 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
       exclusive: options.exclusive,
       priority: options.priority,
       owner: channel.connection,
-      tag: options.tag,
+      tag: this.tag,
     });
-    this.#announce();
     if (!channel.connection.sink.writable) this.#subscription.paused = true;
-  }
-
-  #announce(): void {
-    if (this.#announced) return;
-    this.#announced = true;
-    const { writer } = this.connection;
-    writer.begin(this.#channel.number, Method.BasicConsumeOk).shortstr(this.tag).end();
-    this.connection.sendSoon();
   }
 
   deliver(
@@ -71,7 +57,6 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
     deliveryCount: number,
     subscription: Subscription,
   ): void {
-    if (!this.#announced) this.#announce();
     const { connection } = this;
     const { unacked } = this.#channel;
     const extra = this.#counted && deliveryCount > 0 ? deliveryCountHeader(deliveryCount) : null;

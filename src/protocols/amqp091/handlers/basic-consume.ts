@@ -51,21 +51,22 @@ export function basicConsume(channel: Channel, reader: MethodReader): void {
     const consumer = consumeStream(channel, topic, { tag, noAck, args, where });
     channel.consumers.set(tag, consumer);
     consumeOk();
-    consumer.pump();
+    connection.pumpSoon(consumer);
     return;
   }
   const priority = checkArguments(args, queue, where);
-  const consumer = new QueueConsumer(channel, queue, tag, nowait);
-  channel.consumers.set(tag, consumer);
+  const consumer = new QueueConsumer(channel, queue, tag);
   try {
-    consumer.start({ tag, noAck, exclusive, priority, nowait });
+    consumer.start({ noAck, exclusive, priority });
   } catch (error) {
-    channel.consumers.delete(tag);
     if (error instanceof BrokerError && error.code === 'in-use') {
       throw accessRefused(`${where} in exclusive use`);
     }
     throw error;
   }
+  channel.consumers.set(tag, consumer);
+  consumeOk();
+  connection.pumpSoon(consumer);
 }
 
 function makeTag(channel: Channel): string {
