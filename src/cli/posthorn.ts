@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { serveCommand } from './serve.ts';
+import { addServe } from './serve.ts';
 
 /** The code for "used wrongly", as most commands of Unix have it. */
 const EXIT_USAGE = 2;
@@ -25,10 +25,9 @@ const program = new Command('posthorn')
   .version(version, '-V, --version', 'print the version')
   .helpOption('-h, --help', 'print this help')
   .showSuggestionAfterError()
-  .showHelpAfterError('Run posthorn --help, or posthorn serve --help, for what there is.')
-  .addCommand(serveCommand(version).copyInheritedSettings(new Command().showSuggestionAfterError()))
+  .showHelpAfterError('See posthorn --help and posthorn serve --help.')
   .exitOverride();
-for (const command of program.commands) command.exitOverride();
+addServe(program);
 
 try {
   await program.parseAsync();

@@ -5,10 +5,20 @@
  * so that `--help` and a wrong flag answer without loading it. One process: signals, exit codes and
  * the terminal are the broker's own.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 
-export function serveCommand(version: string): Command {
-  return new Command('serve')
+interface ServeFlags {
+  data?: string;
+  host?: string;
+  port?: string[];
+  sync?: string;
+  config?: string;
+}
+
+/** Adds the command; it inherits how the program treats errors. */
+export function addServe(program: Command): void {
+  program
+    .command('serve')
     .description('run the broker: every protocol on its standard port, on loopback')
     .helpOption('-h, --help', 'print this help')
     .option('--data <dir>', 'where messages are kept (default: ./data)', once('--data'))
@@ -16,8 +26,7 @@ export function serveCommand(version: string): Command {
     .option(
       '--port <name>=<port>',
       'port of a protocol: kafka (9092), amqp (5672), http (15672); 0 = any free port; repeatable',
-      (value: string, earlier: string[]) => [...earlier, value],
-      [],
+      (value: string, earlier: string[] = []) => [...earlier, value],
     )
     .option(
       '--sync <when>',
@@ -27,9 +36,9 @@ export function serveCommand(version: string): Command {
     )
     .option('--config <file>', 'JSON file with these and further settings', once('--config'))
     .allowExcessArguments(false)
-    .action(async (flags: Record<string, unknown>) => {
+    .action(async (flags: ServeFlags) => {
       const { serve } = await import('#server/main.ts');
-      await serve(flags, version);
+      await serve(flags);
     });
 }
 

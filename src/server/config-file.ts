@@ -18,6 +18,19 @@ const limits = Object.fromEntries(
   Object.keys(defaultLimits(0)).map((name) => [name, z.int().min(1).optional()]),
 ) as Record<keyof Limits, z.ZodOptional<z.ZodInt>>;
 
+const permission = z.strictObject({ configure: z.string(), write: z.string(), read: z.string() });
+
+const user = z.strictObject({
+  name: z.string().min(1),
+  password: z.string().optional(),
+  /** Base64 of 4 bytes of salt and the SHA-256 of salt and password, as RabbitMQ has it. */
+  passwordHash: z.string().optional(),
+  tags: z.array(z.string()).optional(),
+  /** By namespace; without them the user may do everything. */
+  permissions: z.record(z.string(), permission).optional(),
+  loopbackOnly: z.boolean().optional(),
+});
+
 const schema = z.strictObject({
   /** Relative to the file's own folder. */
   data: z.string().min(1).optional(),
@@ -28,6 +41,11 @@ const schema = z.strictObject({
   sync: z.enum(Object.values(Sync)).optional(),
   log: z.strictObject({ level: z.enum(LOG_LEVELS).optional() }).optional(),
   limits: z.strictObject(limits).optional(),
+  topics: z
+    .strictObject({ partitions: z.int().min(1).optional(), autoCreate: z.boolean().optional() })
+    .optional(),
+  namespaces: z.array(z.string().min(1)).optional(),
+  users: z.array(user).min(1).optional(),
 });
 
 export type FileSettings = z.infer<typeof schema>;
@@ -75,6 +93,8 @@ function keysAt(path: readonly PropertyKey[]): string[] {
   let at: unknown = schema;
   for (const key of path) {
     if (at instanceof z.ZodObject) at = (at.shape as Record<PropertyKey, unknown>)[key];
+    else if (at instanceof z.ZodRecord) at = at.valueType;
+    else if (at instanceof z.ZodArray) at = at.element;
     while (at instanceof z.ZodOptional) at = at.unwrap();
   }
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];

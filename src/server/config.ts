@@ -6,6 +6,7 @@
  */
 import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import { BROKER_DEFAULTS } from '#core/broker.ts';
 import { defaultLimits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
 import { didYouMean } from './closest.ts';
@@ -21,9 +22,10 @@ import {
 
 const DEFAULT_HOSTS = ['127.0.0.1', '::1'];
 const DEFAULT_DATA = 'data';
-/** Of the memory this process may use, for messages in queues; the rest is for everything else. */
-const MEMORY_SHARE = 0.4;
-
+const DEFAULT_TOPICS = {
+  partitions: BROKER_DEFAULTS.partitions,
+  autoCreate: BROKER_DEFAULTS.autoCreateTopics,
+};
 export async function readSettings(flags: Flags): Promise<Settings> {
   // The file's schema brings a library that takes longer to load than the rest of the start.
   const file: FileSettings =
@@ -39,16 +41,19 @@ export async function readSettings(flags: Flags): Promise<Settings> {
     hostsAreDefault: host === undefined,
     ports: { ...STANDARD_PORTS, ...file.ports, ...portFlags(flags.port ?? []) },
     sync: flags.sync === undefined ? (file.sync ?? Sync.Commit) : checkedSync(flags.sync),
+    topics: { ...DEFAULT_TOPICS, ...file.topics },
+    namespaces: file.namespaces ?? [],
+    users: file.users ?? null,
     logLevel: file.log?.level ?? 'warn',
-    limits: { ...defaultLimits(messageMemoryBytes()), ...file.limits },
+    limits: { ...defaultLimits(machineBytes()), ...file.limits },
   };
 }
 
 /** A container's limit counts, not the machine behind it. 0 = none is set. */
-function messageMemoryBytes(): number {
+function machineBytes(): number {
   const allowed = process.constrainedMemory();
   const total = totalmem();
-  return Math.floor(MEMORY_SHARE * (allowed > 0 ? Math.min(allowed, total) : total));
+  return allowed > 0 ? Math.min(allowed, total) : total;
 }
 
 function checkedData(folder: string): string {

@@ -1,6 +1,7 @@
 /**
  * Settings: what the broker is told when it starts, and the words in which it is told.
  */
+import type { UserSettings } from '#auth/user.ts';
 import type { Limits } from '#core/limits.ts';
 import type { Sync } from '#core/log.ts';
 
@@ -30,4 +31,10 @@ export interface Settings {
   sync: Sync;
   logLevel: LogLevel;
   limits: Limits;
+  /** Of topics that a client makes by using them, and whether it may. */
+  topics: { partitions: number; autoCreate: boolean };
+  /** Made at the start when they are not there. */
+  namespaces: readonly string[];
+  /** Null: guest, from this machine only. */
+  users: readonly UserSettings[] | null;
 }

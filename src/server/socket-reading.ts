@@ -10,7 +10,8 @@
 import type { Socket } from 'node:net';
 
 const READ_BUFFER_BYTES = 64 * 1024;
-const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+/** No Buffer: `slice` of a Buffer is a view, and whoever slices a chunk wants to keep the bytes. */
+const readBuffer = new Uint8Array(READ_BUFFER_BYTES);
 
 interface UserBufferHandle {
   useUserBuffer(buffer: Uint8Array): void;

@@ -1,0 +1,39 @@
+/** Sums for /metrics, made when it is asked for. */
+import type { Broker } from '#core/broker.ts';
+import type { BrokerFigures, ListenerFigures } from '#management/metrics.ts';
+import type { Listener } from './listener.ts';
+
+export function figuresOf(broker: Broker): BrokerFigures {
+  const figures: BrokerFigures = {
+    queues: broker.queueCount,
+    messagesReady: 0,
+    messagesUnacknowledged: 0,
+    consumers: 0,
+    topics: 0,
+    partitions: broker.partitionCount,
+    exchanges: 0,
+    memoryUsedBytes: broker.memory.usedBytes,
+    memoryLimitBytes: broker.memory.limitBytes,
+    memoryAlarm: broker.alarms.memory,
+    diskAlarm: broker.alarms.disk,
+  };
+  for (const { queues, topics, exchanges } of broker.namespaces.values()) {
+    figures.topics += topics.size;
+    figures.exchanges += exchanges.size;
+    for (const queue of queues.values()) {
+      figures.messagesReady += queue.readyCount;
+      figures.messagesUnacknowledged += queue.unackedCount;
+      figures.consumers += queue.consumerCount;
+    }
+  }
+  return figures;
+}
+
+export function listenerFigures(listener: Listener): ListenerFigures {
+  return {
+    name: listener.binding.name,
+    connections: listener.connectionCount,
+    ...listener.totals,
+    ...listener.traffic,
+  };
+}
