@@ -84,7 +84,7 @@ export class BatchTail {
         : sliceBatches(chunk.bytes, offset, room, upTo, parts.length === 0);
       if (part.length > 0) parts.push(part);
       room -= part.length;
-      if (!whole) break;
+      if (!whole && !endsAlike(part, chunk.bytes)) break;
     }
     return parts;
   }
@@ -106,7 +106,13 @@ export class BatchTail {
   }
 }
 
-const NO_CHUNK: Chunk = { baseOffset: 0, endOffset: 0, bytes: new Uint8Array(0) };
+/** `part`, a window of `whole`, goes on to its end. */
+function endsAlike(part: Uint8Array, whole: Uint8Array): boolean {
+  return part.byteOffset + part.length === whole.byteOffset + whole.length;
+}
+
+const NOTHING = new Uint8Array(0);
+const NO_CHUNK: Chunk = { baseOffset: 0, endOffset: 0, bytes: NOTHING };
 
 /**
  * The run of whole batches in `bytes` that begins with the one holding `offset`, ends below `upTo`
@@ -140,5 +146,5 @@ export function sliceBatches(
     }
     at = end;
   }
-  return to < 0 ? NO_CHUNK.bytes : bytes.subarray(from, to);
+  return to < 0 ? NOTHING : bytes.subarray(from, to);
 }

@@ -8,7 +8,7 @@ import type { EpochStart, Log, LogConfig, TimestampedOffset } from '#core/log.ts
 import { ProducerTable } from '#core/producer-table.ts';
 import { BatchTail } from './batch-tail.ts';
 import type { Committable, GroupCommit } from './commit.ts';
-import { findInBatch } from './timestamps.ts';
+import { findFrom, findLargest } from './timestamps.ts';
 import type { Decompress } from './timestamps.ts';
 
 export class MemoryLog implements Log, Committable {
@@ -74,31 +74,15 @@ export class MemoryLog implements Log, Committable {
     return this.#tail.read(offset, bytesMax, upTo);
   }
 
-  async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
-    let wantedMs = timestampMs;
-    if (timestampMs === Infinity) {
-      wantedMs = -Infinity;
-      for (const bytes of this.#tail.values()) {
-        forEachBatch(bytes, (at) => {
-          if (Batch.lastOffset(bytes, at) < this.startOffset) return;
-          wantedMs = Math.max(wantedMs, Batch.maxTimestampMs(bytes, at));
-        });
-      }
-      if (wantedMs === -Infinity) return null;
-    }
-    for (const bytes of this.#tail.values()) {
-      for (let at = 0; at < bytes.length; at += Batch.sizeBytes(bytes, at)) {
-        if (Batch.maxTimestampMs(bytes, at) < wantedMs) continue;
-        const found = findInBatch(bytes, at, wantedMs, this.startOffset, this.#decompress);
-        if (found) return found;
-      }
-    }
-    return null;
+  offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
+    return timestampMs === Infinity
+      ? findLargest(this.#decompress, this)
+      : findFrom(this.#decompress, this, this.startOffset, timestampMs);
   }
 
   deleteBefore(offset: number): void {
-    checkRange(this, offset);
     if (offset <= this.startOffset) return;
+    checkRange(this, offset);
     this.startOffset = offset;
     this.committedOffset = Math.max(this.committedOffset, offset);
     this.#tail.dropBefore(offset);

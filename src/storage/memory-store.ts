@@ -45,7 +45,7 @@ export class MemoryStore implements LogStore {
   }
 
   async list(prefix: string): Promise<string[]> {
-    return [...this.#logs.keys()].filter((name) => name.startsWith(prefix)).sort();
+    return [...this.#logs.keys()].filter((name) => name.startsWith(prefix)).toSorted();
   }
 
   async remove(log: Log): Promise<void> {

@@ -3,8 +3,10 @@
  * records their own. Record layout: core/record.ts.
  */
 import { Batch, BATCH_HEADER_BYTES, LOG_APPEND_TIME_BIT } from '#core/batch.ts';
-import type { TimestampedOffset } from '#core/log.ts';
+import type { Log, TimestampedOffset } from '#core/log.ts';
 import { readVarint, varintEnd } from '#wire/varint.ts';
+
+const READ_BYTES = 1024 * 1024;
 
 /** Turns the compressed records of a batch into plain ones. */
 export type Decompress = (codec: number, bytes: Uint8Array) => Uint8Array;
@@ -43,4 +45,60 @@ export function findInBatch(
     position = end;
   }
   return null;
+}
+
+/** The first committed record at or after `offset` that is of `timestampMs` or newer. */
+export async function findFrom(
+  decompress: Decompress,
+  log: Log,
+  offset: number,
+  timestampMs: number,
+): Promise<TimestampedOffset | null> {
+  const end = log.committedOffset;
+  while (offset < end) {
+    const parts = await log.read(offset, READ_BYTES, end);
+    if (parts.length === 0) return null;
+    for (const bytes of parts) {
+      for (let at = 0; at < bytes.length; at += Batch.sizeBytes(bytes, at)) {
+        offset = Batch.lastOffset(bytes, at) + 1;
+        if (Batch.maxTimestampMs(bytes, at) < timestampMs) continue;
+        const found = findInBatch(bytes, at, timestampMs, log.startOffset, decompress);
+        if (found !== null) return found;
+      }
+    }
+  }
+  return null;
+}
+
+/** The first of the committed records with the largest timestamp; passes over the whole log. */
+export async function findLargest(
+  decompress: Decompress,
+  log: Log,
+): Promise<TimestampedOffset | null> {
+  let largestMs = -Infinity;
+  const end = log.committedOffset;
+  for (let offset = log.startOffset; offset < end;) {
+    const parts = await log.read(offset, READ_BYTES, end);
+    if (parts.length === 0) break;
+    for (const bytes of parts) {
+      for (let at = 0; at < bytes.length; at += Batch.sizeBytes(bytes, at)) {
+        offset = Batch.lastOffset(bytes, at) + 1;
+        largestMs = Math.max(largestMs, Batch.maxTimestampMs(bytes, at));
+      }
+    }
+  }
+  const found = await findFrom(decompress, log, log.startOffset, largestMs);
+  if (found !== null || largestMs === -Infinity) return found;
+  // That was the timestamp of a record below the start, in a batch that reaches across it.
+  return climb(decompress, log);
+}
+
+async function climb(decompress: Decompress, log: Log): Promise<TimestampedOffset | null> {
+  let highest: TimestampedOffset | null = null;
+  let found = await findFrom(decompress, log, log.startOffset, -Infinity);
+  while (found !== null) {
+    highest = found;
+    found = await findFrom(decompress, log, found.offset + 1, found.timestampMs + 1);
+  }
+  return highest;
 }

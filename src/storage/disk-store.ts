@@ -1,0 +1,316 @@
+/**
+ * DiskStore: the logs of one data folder.
+ *
+ *   store.json        version, epoch (how often it was opened), boot id, whether it was closed
+ *   log-positions     how far every log has come (positions.ts)
+ *   log-slots         which log has which slot there
+ *   removed/          folders of removed logs until they are deleted
+ *   ephemeral/        logs that are gone after a restart
+ *   <log name>/       segment files
+ *
+ * One store per folder and process; who may open the folder is the caller's business.
+ */
+import path from 'node:path';
+import { invariant } from '#core/errors.ts';
+import type { Log, LogConfig, LogStore } from '#core/log.ts';
+import type { Ports } from '#core/ports.ts';
+import { ProducerTable } from '#core/producer-table.ts';
+import { GroupCommit } from './commit.ts';
+import { DiskLog } from './disk-log.ts';
+import type { FileSystem } from './file-system.ts';
+import { LoadedIndexes } from './index-files.ts';
+import { cannotDecompress } from './memory-store.ts';
+import { NodeFileSystem } from './node-file-system.ts';
+import { OpenFiles } from './open-files.ts';
+import { Positions } from './positions.ts';
+import { recoverLog } from './recovery.ts';
+import type { RecoveredLog } from './recovery.ts';
+import { baseOffsetOf, LOG_SUFFIX } from './segment.ts';
+import { FolderSync } from './services.ts';
+import type { RecoveryRules, StoreServices } from './services.ts';
+import { TailBudget } from './tail-budget.ts';
+import type { Decompress } from './timestamps.ts';
+
+export interface DiskStoreOptions {
+  readonly ports: Pick<Ports, 'defer' | 'log'>;
+  /** Ends the process: a write or sync failed. Nothing may be acknowledged afterwards. */
+  readonly fatal: (error: Error) => void;
+  /** A timer that does not keep the process alive. */
+  readonly after?: (delayMs: number, task: () => void) => void;
+  readonly fs?: FileSystem;
+  /** For timestamps inside of compressed batches. */
+  readonly decompress?: Decompress;
+  /** Below this many free bytes `hasSpace` is false. */
+  readonly freeBytesMin?: number;
+  /** Descriptors for segment files. */
+  readonly openFilesMax?: number;
+  /** Memory for what was appended lately, of all logs and of one. */
+  readonly tailBytesMax?: number;
+  readonly logTailBytesMax?: number;
+  /** After a crash older segments are checked too, up to so many bytes per log. */
+  readonly scanBytesMax?: number;
+}
+
+const MEGABYTE = 1024 * 1024;
+const SPACE_CHECK_MS = 1000;
+const LOADED_INDEXES_MAX = 64;
+/** Folders that end with the process and are deleted at the next start. */
+const EPHEMERAL = 'ephemeral';
+const REMOVED = 'removed';
+const STORE_FILE = 'store.json';
+const STORE_VERSION = 1;
+const NAME = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)+$/;
+const CLOSE_AT_ONCE = 16;
+
+interface StoreFile {
+  version: number;
+  epoch: number;
+  bootId: string | null;
+  isClean: boolean;
+}
+
+export class DiskStore implements LogStore {
+  readonly #services: StoreServices;
+  readonly #options: DiskStoreOptions;
+  readonly #bootId: string | null;
+  readonly #logs = new Map<string, DiskLog>();
+  readonly #opening = new Map<string, Promise<Log>>();
+  /** Folders on their way out, by log name. */
+  readonly #removals = new Map<string, Promise<void>>();
+  #removedCount = 0;
+  #isFull = false;
+  #isLow = false;
+  #isClosed = false;
+  #commitsSinceCheck = 0;
+
+  private constructor(services: StoreServices, options: DiskStoreOptions, bootId: string | null) {
+    this.#services = services;
+    this.#options = options;
+    this.#bootId = bootId;
+    services.commit.onFull = () => this.#setFull(true);
+    services.commit.onFinished = () => {
+      this.#commitsSinceCheck++;
+      if (this.#isFull) this.#setFull(false);
+      services.positions.flush();
+      services.tails.trim();
+    };
+  }
+
+  static async open(folder: string, options: DiskStoreOptions): Promise<DiskStore> {
+    const fs = options.fs ?? new NodeFileSystem();
+    const root = folder.replace(/\/+$/, '');
+    if (await fs.makeDirectory(root)) await fs.syncDirectory(path.dirname(root));
+    const bootId = await fs.bootId();
+    const before = await readStoreFile(fs, root);
+    const epoch = before.epoch + 1;
+    await writeStoreFile(fs, root, { version: STORE_VERSION, epoch, bootId, isClean: false });
+    await fs.removeDirectory(`${root}/${REMOVED}`);
+    await fs.removeDirectory(`${root}/${EPHEMERAL}`);
+    const recovery: RecoveryRules = {
+      isClean: before.isClean,
+      isSameBoot: bootId !== null && before.bootId === bootId,
+      scanBytesMax: options.scanBytesMax ?? 1024 * MEGABYTE,
+    };
+    const services = await makeServices(fs, root, epoch, recovery, options);
+    const store = new DiskStore(services, options, bootId);
+    await store.#checkSpace();
+    store.#watchSpace();
+    return store;
+  }
+
+  get commit(): GroupCommit {
+    return this.#services.commit;
+  }
+
+  get epoch(): number {
+    return this.#services.epoch;
+  }
+
+  get hasSpace(): boolean {
+    return !this.#isFull && !this.#isLow;
+  }
+
+  open(name: string, config: LogConfig): Promise<Log> {
+    const log = this.#logs.get(name);
+    if (log !== undefined) return Promise.resolve(log);
+    const opening = this.#opening.get(name) ?? this.#recover(name, config);
+    this.#opening.set(name, opening);
+    return opening;
+  }
+
+  async #recover(name: string, config: LogConfig): Promise<Log> {
+    try {
+      checkName(name);
+      await this.#removals.get(name);
+      if (config.ephemeral) return this.create(name, config);
+      const recovered = await recoverLog(this.#services, name, this.#folderOf(name), config);
+      return this.#add(name, config, recovered);
+    } finally {
+      this.#opening.delete(name);
+    }
+  }
+
+  create(name: string, config: LogConfig): Log {
+    checkName(name);
+    invariant(!this.#logs.has(name), `log ${name} exists`);
+    return this.#add(name, config, {
+      segments: [],
+      startOffset: 0,
+      endOffset: 0,
+      syncedOffset: 0,
+      producers: new ProducerTable(),
+      epochs: [],
+    });
+  }
+
+  #add(name: string, config: LogConfig, recovered: RecoveredLog): DiskLog {
+    const removal = this.#removals.get(name) ?? null;
+    const folder = config.ephemeral
+      ? `${this.#services.root}/${EPHEMERAL}/${name}`
+      : this.#folderOf(name);
+    const log = new DiskLog(this.#services, name, folder, config, recovered, removal);
+    this.#logs.set(name, log);
+    return log;
+  }
+
+  #folderOf(name: string): string {
+    return `${this.#services.root}/${name}`;
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    const names = new Set<string>();
+    for (const name of this.#logs.keys()) if (name.startsWith(prefix)) names.add(name);
+    const slash = prefix.lastIndexOf('/');
+    await this.#walk(slash < 0 ? '' : prefix.slice(0, slash), prefix, names);
+    return [...names].toSorted();
+  }
+
+  /** Adds the logs in `folder` (relative to the root) and below. */
+  async #walk(folder: string, prefix: string, names: Set<string>): Promise<void> {
+    if (folder === REMOVED || folder === EPHEMERAL) return;
+    const { fs, root } = this.#services;
+    const entries = await fs.list(folder === '' ? root : `${root}/${folder}`);
+    const isLog = entries.some((entry) => baseOffsetOf(entry.name, LOG_SUFFIX) >= 0);
+    if (isLog && folder.startsWith(prefix) && !this.#removals.has(folder)) names.add(folder);
+    for (const { name, isDirectory } of entries) {
+      const below = folder === '' ? name : `${folder}/${name}`;
+      const mayMatch = below.startsWith(prefix) || prefix.startsWith(below);
+      if (isDirectory && mayMatch) await this.#walk(below, prefix, names);
+    }
+  }
+
+  async remove(log: Log): Promise<void> {
+    const { name } = log;
+    this.#logs.delete(name);
+    if (!(log instanceof DiskLog)) return;
+    const removal = this.#removeFiles(log).finally(() => {
+      if (this.#removals.get(name) === removal) this.#removals.delete(name);
+    });
+    this.#removals.set(name, removal);
+    await removal;
+  }
+
+  async #removeFiles(log: DiskLog): Promise<void> {
+    await log.abandon();
+    const { fs, root, epoch } = this.#services;
+    const away = `${root}/${REMOVED}`;
+    // Out of the way at once, so that the name is free; deleting may take long.
+    await fs.makeDirectory(away);
+    const target = `${away}/${epoch}-${this.#removedCount++}`;
+    if ((await fs.list(log.folder)).length > 0) await fs.rename(log.folder, target);
+    await fs.removeDirectory(target);
+  }
+
+  /** Closes all logs and says so in the folder, so that the next start need not look. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    await this.commit.whenIdle();
+    await Promise.all(this.#removals.values());
+    const logs = [...this.#logs.values()];
+    for (let i = 0; i < logs.length; i += CLOSE_AT_ONCE) {
+      await Promise.all(logs.slice(i, i + CLOSE_AT_ONCE).map((log) => log.close()));
+    }
+    this.#isClosed = true;
+    const { fs, root, epoch, positions } = this.#services;
+    await positions.close();
+    const bootId = this.#bootId;
+    await writeStoreFile(fs, root, { version: STORE_VERSION, epoch, bootId, isClean: true });
+  }
+
+  #setFull(isFull: boolean): void {
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    const { journal, root } = this.#services;
+    if (isFull) journal.warn('the disk is full; publishers are refused', { data: root });
+    else journal.info('there is space on the disk again', { data: root });
+  }
+
+  #watchSpace(): void {
+    const after = this.#options.after ?? afterUnref;
+    after(SPACE_CHECK_MS, () => {
+      if (this.#isClosed) return;
+      if (this.#commitsSinceCheck === 0 && !this.#isLow) return this.#watchSpace();
+      this.#checkSpace().then(() => this.#watchSpace(), this.#options.fatal);
+    });
+  }
+
+  async #checkSpace(): Promise<void> {
+    this.#commitsSinceCheck = 0;
+    const { fs, root, journal } = this.#services;
+    const freeBytes = await fs.freeBytes(root);
+    const isLow = freeBytes < (this.#options.freeBytesMin ?? 50 * MEGABYTE);
+    if (isLow === this.#isLow) return;
+    this.#isLow = isLow;
+    const fields = { data: root, freeBytes };
+    if (isLow) journal.warn('the disk is nearly full; publishers are refused', fields);
+    else journal.info('there is enough space on the disk again', fields);
+  }
+}
+
+async function makeServices(
+  fs: FileSystem,
+  root: string,
+  epoch: number,
+  recovery: RecoveryRules,
+  options: DiskStoreOptions,
+): Promise<StoreServices> {
+  const { ports, fatal } = options;
+  const tailBytesMax = options.tailBytesMax ?? 64 * MEGABYTE;
+  return {
+    root,
+    fs,
+    files: new OpenFiles(fs, options.openFilesMax ?? 512),
+    commit: new GroupCommit({ defer: ports.defer, after: options.after ?? afterUnref, fatal }),
+    positions: await Positions.open(fs, root, recovery.isClean || recovery.isSameBoot),
+    tails: new TailBudget(tailBytesMax, options.logTailBytesMax ?? 8 * MEGABYTE),
+    indexes: new LoadedIndexes(LOADED_INDEXES_MAX),
+    folders: new FolderSync(fs),
+    epoch,
+    decompress: options.decompress ?? cannotDecompress,
+    journal: ports.log,
+    fatal,
+    recovery,
+  };
+}
+
+function afterUnref(delayMs: number, task: () => void): void {
+  setTimeout(task, delayMs).unref();
+}
+
+function checkName(name: string): void {
+  invariant(NAME.test(name), `${JSON.stringify(name)} cannot be the name of a log`);
+}
+
+async function readStoreFile(fs: FileSystem, root: string): Promise<StoreFile> {
+  const bytes = await fs.readFile(`${root}/${STORE_FILE}`);
+  if (bytes === null) return { version: STORE_VERSION, epoch: 0, bootId: null, isClean: false };
+  const file = JSON.parse(Buffer.from(bytes).toString()) as StoreFile;
+  if (file.version !== STORE_VERSION) {
+    throw new Error(`${root} was written by another version of the store (${file.version})`);
+  }
+  return file;
+}
+
+async function writeStoreFile(fs: FileSystem, root: string, file: StoreFile): Promise<void> {
+  await fs.replaceFile(`${root}/${STORE_FILE}`, Buffer.from(`${JSON.stringify(file)}\n`));
+}
