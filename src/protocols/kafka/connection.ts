@@ -1,0 +1,259 @@
+/**
+ * KafkaConnection: requests in, answers out, in the same order.
+ *
+ * As in Kafka, a connection has one request in the works at a time: while a Fetch waits for data or
+ * a JoinGroup for other members, what came behind it stays unread. Produce is the exception, since
+ * producers pipeline and all they wait for is the same commit: any number of them may be open, up
+ * to a bound, and each commit answers those it covered.
+ *
+ * What was read and cannot be served yet is copied once into `#held` and the socket is paused. The
+ * socket is also paused while memory is short, if this client produces.
+ */
+import { Call } from './call.ts';
+import { type FrameReceiver, Frames } from './frames.ts';
+import { MALFORMED } from './handler.ts';
+import type { KafkaNode } from './node.ts';
+import type { ProduceAnswer } from './produce-answer.ts';
+import { ProtocolError } from '#core/errors.ts';
+import type { CommitWaiter } from '#core/log.ts';
+import { CloseReason } from '#protocols/contract.ts';
+import type { ByteSink, Connection, Peer } from '#protocols/contract.ts';
+import { Reader } from '#wire/reader.ts';
+import { Writer } from '#wire/writer.ts';
+
+/** connections.max.idle.ms */
+const IDLE_MS_MAX = 600_000;
+const OPEN_PRODUCES_MAX = 256;
+const OPEN_PRODUCE_BYTES_MAX = 64 * 1024 * 1024;
+const PRODUCE_KEY = 0;
+const HEADER_BYTES_MIN = 10;
+
+/** Releases what a waiting request holds elsewhere (timers, listeners). */
+export interface Waiting {
+  abandon(): void;
+}
+
+export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver {
+  readonly node: KafkaNode;
+  readonly peer: Peer;
+  readonly writer: Writer;
+  closed = false;
+  /** What the request in the works waits for, if it waits. */
+  waiting: Waiting | null = null;
+  readonly #sink: ByteSink;
+  readonly #frames: Frames;
+  readonly #reader = new Reader();
+  /** The request in the works, unless it is a Produce. */
+  #current: Call | null = null;
+  /** Produce requests that wait for their commits, in order. */
+  #produces: ProduceAnswer[] = [];
+  #produceBytes = 0;
+  #waitedGeneration = -1;
+  /** Read, not served yet. */
+  #held: Buffer[] = [];
+  #serving = false;
+  #produced = false;
+  #paused = false;
+  #idleSinceMs: number;
+
+  constructor(node: KafkaNode, sink: ByteSink, peer: Peer) {
+    this.node = node;
+    this.peer = peer;
+    this.#sink = sink;
+    this.writer = new Writer(sink.output);
+    this.#frames = new Frames(this, node.broker.limits.requestBytesMax);
+    this.#idleSinceMs = node.broker.ports.clock.now();
+    node.joined(this);
+  }
+
+  // --- in -------------------------------------------------------------------------------------
+
+  receive(chunk: Uint8Array): void {
+    if (this.closed) return;
+    const bytes = Buffer.isBuffer(chunk)
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#idleSinceMs = this.node.broker.ports.clock.now();
+    // Bytes that were on their way when the socket was paused.
+    if (this.#held.length > 0 || this.#frames.stalled) this.#held.push(Buffer.from(bytes));
+    else this.#serve(bytes, false);
+  }
+
+  #serve(bytes: Buffer, ours: boolean): void {
+    this.#serving = true;
+    try {
+      const used = this.#frames.feed(bytes);
+      if (used < bytes.length && !this.closed) {
+        const rest = bytes.subarray(used);
+        this.#held.unshift(ours ? rest : Buffer.from(rest));
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.fail(error.message);
+    } finally {
+      this.#serving = false;
+    }
+    this.#pauseOrResume();
+  }
+
+  /** Goes on with what was read before, if it can be served now. */
+  #proceed(): void {
+    if (this.#serving || this.closed) return;
+    if (this.#frames.stalled) this.#serve(NO_BYTES, true);
+    while (this.#held.length > 0 && !this.#frames.stalled && !this.closed) {
+      this.#serve(this.#held.shift()!, true);
+    }
+  }
+
+  /** One request (Frames). False = not now. */
+  request(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
+    if (this.closed) return false;
+    if (end - start < HEADER_BYTES_MIN) {
+      throw new ProtocolError(MALFORMED, `a request of ${end - start} bytes`);
+    }
+    const key = bytes.readInt16BE(start);
+    if (!this.#mayBegin(key)) return false;
+    const version = bytes.readInt16BE(start + 2);
+    const handler = this.node.handlers.get(key);
+    if (handler === undefined) throw new ProtocolError(MALFORMED, `unknown API key ${key}`);
+    const known = version >= handler.min && version <= handler.max;
+    if (!known && !handler.anyVersion) {
+      throw new ProtocolError(MALFORMED, `unsupported ${handler.name} version ${version}`);
+    }
+    const flexible = known && version >= handler.flexibleFrom;
+    const call = this.#open(bytes, start, end, owned, flexible);
+    if (key === PRODUCE_KEY) this.#produced = true;
+    else this.#current = call;
+    this.node.metrics.requests++;
+    handler.serve(call, this.#reader);
+    return true;
+  }
+
+  #mayBegin(key: number): boolean {
+    if (this.#current !== null || !this.#sink.writable) return false;
+    if (key !== PRODUCE_KEY) return this.#produces.length === 0;
+    return this.#produces.length < OPEN_PRODUCES_MAX && this.#produceBytes < OPEN_PRODUCE_BYTES_MAX;
+  }
+
+  /**
+   * Request header: apiKey i16 | apiVersion i16 | correlationId i32 | clientId nullable string
+   * | tagged fields if flexible. The client id's length stays i16 (KIP-511).
+   */
+  #open(bytes: Buffer, start: number, end: number, owned: boolean, flexible: boolean): Call {
+    const reader = this.#reader.reset(bytes, start, end, false);
+    try {
+      const handler = this.node.handlers.get(reader.int16())!;
+      const version = reader.int16();
+      const correlationId = reader.int32();
+      const clientId = reader.nullableString() ?? '';
+      reader.flexible = flexible;
+      reader.tags();
+      return new Call(this, handler, version, correlationId, clientId, owned);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new ProtocolError(MALFORMED, `malformed request header: ${error.message}`);
+    }
+  }
+
+  // --- out ------------------------------------------------------------------------------------
+
+  /** Called by the call when its answer is written. */
+  answered(call: Call): void {
+    this.waiting = null;
+    this.#sink.schedule();
+    if (call !== this.#current) return;
+    this.#current = null;
+    if (!this.#serving) this.#proceed();
+  }
+
+  /** Queues the answer to a Produce until its commit; `generation` 0 = nothing to wait for. */
+  produced(answer: ProduceAnswer): void {
+    if (answer.generation === 0 && this.#produces.length === 0) {
+      answer.write();
+      return;
+    }
+    this.#produces.push(answer);
+    this.#produceBytes += answer.requestBytes;
+    const { commit } = this.node.broker;
+    if (answer.generation === 0 || this.#waitedGeneration === answer.generation) return;
+    this.#waitedGeneration = answer.generation;
+    commit.wait(this);
+  }
+
+  /** All that was appended in `generation` is safe (CommitWaiter). */
+  committed(generation: number): void {
+    if (this.closed) return;
+    const produces = this.#produces;
+    let count = 0;
+    while (count < produces.length && produces[count]!.generation <= generation) {
+      const answer = produces[count++]!;
+      this.#produceBytes -= answer.requestBytes;
+      answer.write();
+    }
+    if (count === produces.length) this.#produces = [];
+    else produces.splice(0, count);
+    this.#proceed();
+  }
+
+  drained(): void {
+    this.#proceed();
+  }
+
+  /** Memory got short, or is not any more. */
+  alarmed(): void {
+    if (!this.closed) this.#pauseOrResume();
+  }
+
+  #pauseOrResume(): void {
+    if (this.closed) return;
+    const wanted =
+      this.#held.length > 0 ||
+      this.#frames.stalled ||
+      (this.#produced && this.node.broker.alarms.memory);
+    if (wanted === this.#paused) return;
+    this.#paused = wanted;
+    if (wanted) this.#sink.pause();
+    else this.#sink.resume();
+  }
+
+  // --- life -----------------------------------------------------------------------------------
+
+  tick(nowMs: number): void {
+    const busy = this.#current !== null || this.#produces.length > 0 || this.#paused;
+    if (this.closed || busy || nowMs - this.#idleSinceMs < IDLE_MS_MAX) return;
+    this.#sink.end();
+    this.#release();
+  }
+
+  /** Bad bytes, or a failed Produce that has no answer to carry the error: only this one ends. */
+  fail(reason: string): void {
+    if (this.closed) return;
+    const { remoteAddress, remotePort } = this.peer;
+    this.node.broker.ports.log.warn('closing a Kafka connection', {
+      reason,
+      peer: `${remoteAddress}:${remotePort}`,
+    });
+    this.node.metrics.connectionsFailed++;
+    this.#sink.end();
+    this.#release();
+  }
+
+  close(reason: CloseReason): void {
+    if (this.closed) return;
+    if (reason !== CloseReason.Gone) this.#sink.end();
+    this.#release();
+  }
+
+  #release(): void {
+    this.closed = true;
+    this.#held = [];
+    this.#produces = [];
+    this.#current = null;
+    const { waiting } = this;
+    this.waiting = null;
+    waiting?.abandon();
+    this.node.left(this);
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);

@@ -1,0 +1,82 @@
+/**
+ * KafkaNode: the broker as Kafka's clients see it, one node that leads and coordinates everything,
+ * and what all its connections share.
+ */
+import type { Broker } from '#core/broker.ts';
+import type { GroupCoordinator } from '#core/group-coordinator.ts';
+import type { ProtocolMetrics } from '#core/metrics.ts';
+import type { Namespace } from '#core/namespace.ts';
+import type { Topic } from '#core/topic.ts';
+import type { Peer } from '#protocols/contract.ts';
+import type { KafkaConnection } from './connection.ts';
+import { FetchSessions } from './fetch-session.ts';
+import type { Handler } from './handler.ts';
+
+/** As in the configuration that Kafka 4 ships with. */
+export const NODE_ID = 1;
+
+/** Where a client reaches this node. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+export class KafkaNode {
+  readonly broker: Broker;
+  readonly handlers: ReadonlyMap<number, Handler>;
+  readonly sessions: FetchSessions;
+  readonly metrics: ProtocolMetrics;
+
+  readonly #connections = new Set<KafkaConnection>();
+
+  constructor(broker: Broker, handlers: readonly Handler[]) {
+    this.broker = broker;
+    this.handlers = new Map(handlers.map((handler) => [handler.key, handler]));
+    this.sessions = new FetchSessions(broker.ports);
+    this.metrics = broker.metrics.protocol('kafka');
+    broker.onAlarm({
+      alarmed: () => {
+        for (const connection of this.#connections) connection.alarmed();
+      },
+    });
+  }
+
+  /** A connection is made. */
+  joined(connection: KafkaConnection): void {
+    this.#connections.add(connection);
+    this.metrics.connectionsOpened++;
+  }
+
+  left(connection: KafkaConnection): void {
+    if (this.#connections.delete(connection)) this.metrics.connectionsClosed++;
+  }
+
+  get namespace(): Namespace {
+    return this.broker.defaultNamespace;
+  }
+
+  get groups(): GroupCoordinator {
+    return this.broker.groups;
+  }
+
+  topic(name: string): Topic | undefined {
+    return this.namespace.topics.get(name);
+  }
+
+  topicById(id: Uint8Array): Topic | undefined {
+    return this.namespace.topicById(id) ?? undefined;
+  }
+
+  /** The address by which this client came is one that it can reach. */
+  endpoint(peer: Peer): Endpoint {
+    const mapped = '::ffff:';
+    const { localAddress, localPort } = peer;
+    const host = localAddress.startsWith(mapped) ? localAddress.slice(mapped.length) : localAddress;
+    return { host, port: localPort };
+  }
+
+  /** What producers are asked to wait while memory is short. */
+  get throttleMs(): number {
+    return this.broker.alarms.memory ? 1000 : 0;
+  }
+}
