@@ -6,7 +6,8 @@
  * A ChunkSource says how bytes come back from its log. The two chunks used last are never dropped,
  * nor is the one after them, which is read ahead, nor one whose bytes are on their way to the disk.
  */
-import { Chunk, COUNT_MAX, State } from './chunk.ts';
+import type { Chunk } from './chunk.ts';
+import { COUNT_MAX, State } from './chunk.ts';
 import { ChunkList } from './chunk-list.ts';
 import type { CommitWaiter } from './log.ts';
 import type { MemoryHolder } from './memory-budget.ts';

@@ -107,22 +107,22 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
     if (this.#reading || this.unread === 0) return false;
     const pieces = this.log.read(this.#tail, READ_BYTES, this.log.committedOffset);
     if (!(pieces instanceof Promise)) return this.#take(pieces);
-    this.#reading = true;
-    void pieces.then(
-      (read) => {
-        this.#reading = false;
-        if (this.#gone) return;
-        this.#take(read);
-        this.#loaded();
-      },
-      (error: unknown) => {
-        this.#reading = false;
-        // Retention may have overtaken the read; the next one begins behind it.
-        if (!(error instanceof BrokerError)) throw error;
-        if (!this.#gone) this.#loaded();
-      },
-    );
+    void this.#takeLater(pieces);
     return false;
+  }
+
+  async #takeLater(pieces: Promise<Uint8Array[]>): Promise<void> {
+    this.#reading = true;
+    try {
+      const read = await pieces;
+      if (!this.#gone) this.#take(read);
+    } catch (error) {
+      // Retention may have overtaken the read; the next one begins behind it.
+      if (!(error instanceof BrokerError)) throw error;
+    } finally {
+      this.#reading = false;
+    }
+    if (!this.#gone) this.#loaded();
   }
 
   #take(pieces: readonly Uint8Array[]): boolean {

@@ -175,6 +175,7 @@ export class QueueRig {
   /** Moves the clock step by step and runs what becomes due. */
   pass(ms: number): void {
     const untilMs = this.nowMs + ms;
+    this.turn();
     while (this.schedule.nextMs <= untilMs) {
       this.nowMs = Math.max(this.nowMs, this.schedule.nextMs);
       this.schedule.due(this.nowMs);
