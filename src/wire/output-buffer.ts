@@ -33,6 +33,16 @@ export class OutputBuffer {
     return this.position;
   }
 
+  /** As `reserve`, for whoever is at the beginning of something: when there is no room, what is
+   * there already is finished where it is instead of being moved. */
+  reserveNext(count: number): number {
+    if (this.position + count > this.bytes.length) {
+      this.#closePart();
+      this.#grow(count);
+    }
+    return this.position;
+  }
+
   advance(count: number): void {
     this.position += count;
   }
@@ -65,11 +75,14 @@ export class OutputBuffer {
     this.#start = this.position;
   }
 
+  /** Takes over what is written behind `position` too: a writer may not have advanced yet. */
   #grow(count: number): void {
     const open = this.position - this.#start;
-    const wanted = Math.max(open + count, Math.min(this.bytes.length * 2, KEEP_BYTES_MAX));
-    const next = Buffer.allocUnsafeSlow(wanted);
-    if (open > 0) this.bytes.copy(next, 0, this.#start, this.position);
+    const needed = open + count;
+    // Doubling, or a large reply that grows by small pieces would be copied again for each.
+    const wanted = Math.max(Math.min(this.bytes.length * 2, KEEP_BYTES_MAX), needed * 2);
+    const next = Buffer.allocUnsafeSlow(Math.max(needed, wanted));
+    this.bytes.copy(next, 0, this.#start);
     this.bytes = next;
     this.#start = 0;
     this.position = open;

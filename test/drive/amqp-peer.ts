@@ -187,7 +187,12 @@ export class AmqpPeer {
   }
 
   async exchange(...chunks: Buffer[]): Promise<Buffer> {
-    for (const chunk of chunks) this.driven.connection.receive(chunk);
+    for (const chunk of chunks) {
+      // As a server does: the buffer that was read into is overwritten by the next read.
+      const reused = Buffer.from(chunk);
+      this.driven.connection.receive(reused);
+      reused.fill(0xff);
+    }
     await this.#memory.settle();
     return this.driven.sink.take();
   }

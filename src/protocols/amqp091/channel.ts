@@ -8,7 +8,15 @@
  */
 import { Credit } from '#core/credit.ts';
 import type { AmqpConnection } from './connection.ts';
-import { CLASS_BASIC, FrameType, Method, readUint16, readUint64, ReplyCode } from './codec.ts';
+import {
+  CLASS_BASIC,
+  copyOf,
+  FrameType,
+  Method,
+  readUint16,
+  readUint64,
+  ReplyCode,
+} from './codec.ts';
 import { Confirms, type ConfirmSender } from './confirms.ts';
 import { deliverPrefix } from './delivery.ts';
 import { AmqpError, preconditionFailed } from './errors.ts';
@@ -123,7 +131,7 @@ export class Channel implements ConfirmSender {
     const from = reader.at;
     reader.take(reader.octet());
     reader.take(reader.octet());
-    const address = reader.bytes.slice(from, reader.at);
+    const address = copyOf(reader.bytes, from, reader.at);
     const bits = reader.octet();
     if (reader.at !== end) {
       throw new AmqpError(
@@ -149,7 +157,7 @@ export class Channel implements ConfirmSender {
         );
       }
       content.bodyBytes = readUint64(bytes, start + 4);
-      content.properties = bytes.slice(start + 12, end);
+      content.properties = copyOf(bytes, start + 12, end);
       const max = this.connection.bodyBytesMax;
       if (content.bodyBytes > max) {
         this.#content = null;
@@ -168,7 +176,7 @@ export class Channel implements ConfirmSender {
           'content body frame exceeds remaining content size',
         );
       }
-      content.parts.push(bytes.slice(start, end));
+      content.parts.push(copyOf(bytes, start, end));
     }
     if (content.received === content.bodyBytes) this.#endContent(content);
   }

@@ -19,6 +19,7 @@ export const FRAME_HEAD_BYTES = 7;
 /** Head and end: what a frame adds to its payload. */
 export const FRAME_OVERHEAD_BYTES = 8;
 export const FRAME_BYTES_MIN = 4096;
+const FIRST_METHOD_BYTES = 512;
 /** class, weight and body size, before the property flags. */
 export const CONTENT_HEAD_BYTES = 12;
 
@@ -113,6 +114,11 @@ export const CLASS_BASIC = 60;
 /** A window of bytes as text. For what is no hot path. */
 export function textOf(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
+}
+
+/** A copy. `slice` would be none: of a Buffer, which a chunk may be, it is a view. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end));
 }
 
 export function readUint16(bytes: Uint8Array, at: number): number {
@@ -211,18 +217,19 @@ export class MethodReader {
   longstr(): Uint8Array {
     const length = this.long();
     const at = this.take(length);
-    return this.bytes.slice(at, at + length);
+    return copyOf(this.bytes, at, at + length);
   }
 }
 
 /**
- * Builds one method frame in an OutputBuffer: `begin`, arguments in order, `end`. One at a time
- * per buffer; nothing else may write to it in between.
+ * Builds one method frame: `begin`, arguments in order, `end`, which puts it into the output. It is
+ * built aside, since its size is known at the end only; methods are few, deliveries have their own
+ * way (delivery.ts).
  */
 export class MethodWriter {
   readonly #output: OutputBuffer;
+  #bytes = Buffer.alloc(FIRST_METHOD_BYTES);
   #at = 0;
-  #start = 0;
   #bitsUsed = 0;
 
   constructor(output: OutputBuffer) {
@@ -230,11 +237,9 @@ export class MethodWriter {
   }
 
   begin(channel: number, method: Method): this {
-    this.#start = this.#output.reserve(FRAME_HEAD_BYTES + 4);
-    const bytes = this.#output.bytes;
-    bytes[this.#start] = FrameType.Method;
-    writeUint16(bytes, this.#start + 1, channel);
-    writeUint32(bytes, this.#start + FRAME_HEAD_BYTES, method);
+    this.#bytes[0] = FrameType.Method;
+    writeUint16(this.#bytes, 1, channel);
+    writeUint32(this.#bytes, FRAME_HEAD_BYTES, method);
     this.#at = FRAME_HEAD_BYTES + 4;
     this.#bitsUsed = 0;
     return this;
@@ -242,17 +247,20 @@ export class MethodWriter {
 
   /** Room for `count` more bytes; returns their position. */
   #room(count: number): number {
-    const start = this.#output.reserve(this.#at + count + 1);
-    this.#start = start;
-    const at = start + this.#at;
+    const at = this.#at;
     this.#at += count;
     this.#bitsUsed = 0;
+    if (this.#at >= this.#bytes.length) {
+      const larger = Buffer.alloc(this.#at * 2);
+      this.#bytes.copy(larger);
+      this.#bytes = larger;
+    }
     return at;
   }
 
   octet(value: number): this {
     const at = this.#room(1);
-    this.#output.bytes[at] = value;
+    this.#bytes[at] = value;
     return this;
   }
 
@@ -263,29 +271,26 @@ export class MethodWriter {
       this.#bitsUsed = 1;
       return this;
     }
-    if (value) {
-      const at = this.#start + this.#at - 1;
-      this.#output.bytes[at] = this.#output.bytes[at]! | (1 << used);
-    }
+    if (value) this.#bytes[this.#at - 1]! |= 1 << used;
     this.#bitsUsed = used + 1;
     return this;
   }
 
   short(value: number): this {
     const at = this.#room(2);
-    writeUint16(this.#output.bytes, at, value);
+    writeUint16(this.#bytes, at, value);
     return this;
   }
 
   long(value: number): this {
     const at = this.#room(4);
-    writeUint32(this.#output.bytes, at, value);
+    writeUint32(this.#bytes, at, value);
     return this;
   }
 
   longlong(value: number): this {
     const at = this.#room(8);
-    writeUint64(this.#output.bytes, at, value);
+    writeUint64(this.#bytes, at, value);
     return this;
   }
 
@@ -294,24 +299,25 @@ export class MethodWriter {
     let bytes = Buffer.from(value);
     if (bytes.length > 255) bytes = bytes.subarray(0, 255);
     const at = this.#room(1 + bytes.length);
-    this.#output.bytes[at] = bytes.length;
-    this.#output.bytes.set(bytes, at + 1);
+    this.#bytes[at] = bytes.length;
+    this.#bytes.set(bytes, at + 1);
     return this;
   }
 
-  longstr(bytes: Uint8Array): this {
-    const at = this.#room(4 + bytes.length);
-    writeUint32(this.#output.bytes, at, bytes.length);
-    this.#output.bytes.set(bytes, at + 4);
+  longstr(value: Uint8Array): this {
+    const at = this.#room(4 + value.length);
+    writeUint32(this.#bytes, at, value.length);
+    this.#bytes.set(value, at + 4);
     return this;
   }
 
   /** Ends the frame: size and end marker. */
   end(): void {
-    const start = this.#output.reserve(this.#at + 1);
-    const bytes = this.#output.bytes;
-    writeUint32(bytes, start + 3, this.#at - FRAME_HEAD_BYTES);
-    bytes[start + this.#at] = FRAME_END;
-    this.#output.advance(this.#at + 1);
+    const size = this.#at;
+    writeUint32(this.#bytes, 3, size - FRAME_HEAD_BYTES);
+    this.#bytes[size] = FRAME_END;
+    const at = this.#output.reserveNext(size + 1);
+    this.#bytes.copy(this.#output.bytes, at, 0, size + 1);
+    this.#output.advance(size + 1);
   }
 }

@@ -79,7 +79,7 @@ export function writeDelivery(
 ): void {
   const addressBytes = content.propertiesStart - content.sourceStart;
   const methodBytes = prefix.length + 9 + addressBytes + (messageCount < 0 ? 0 : 4) + 1;
-  const start = output.reserve(methodBytes + contentBytesMax(content));
+  const start = output.reserveNext(methodBytes + contentBytesMax(content));
   const bytes = output.bytes;
   let at = copyBytes(bytes, start, prefix, 0, prefix.length);
   writeUint64(bytes, at, deliveryTag);
@@ -106,7 +106,7 @@ export function writeReturn(
   const text = Buffer.from(replyText);
   const addressBytes = content.propertiesStart - content.sourceStart;
   const methodBytes = prefix.length + 3 + text.length + addressBytes + 1;
-  const start = output.reserve(methodBytes + contentBytesMax(content));
+  const start = output.reserveNext(methodBytes + contentBytesMax(content));
   const bytes = output.bytes;
   let at = copyBytes(bytes, start, prefix, 0, prefix.length);
   writeUint16(bytes, at, replyCode);

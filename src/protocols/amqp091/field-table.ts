@@ -7,7 +7,7 @@
  * `L` is signed, as RabbitMQ reads it. Long strings are kept as bytes: they need not be text.
  */
 import { ProtocolError } from '#core/errors.ts';
-import { readUint32, ReplyCode, textOf } from './codec.ts';
+import { copyOf, readUint32, ReplyCode, textOf } from './codec.ts';
 
 export type FieldType =
   | 'b'
@@ -221,7 +221,7 @@ function decodeValue(bytes: Uint8Array, at: number, end: number, depth: number):
   let value: FieldValue['value'];
   if (type === 'F') value = decodeTable(bytes, at + 4, stop, depth + 1);
   else if (type === 'A') value = decodeArray(bytes, at + 4, stop, depth + 1);
-  else value = bytes.slice(at + 4, stop);
+  else value = copyOf(bytes, at + 4, stop);
   valueEnd = stop;
   return { type, value };
 }

@@ -6,7 +6,7 @@
  * An entry holds for one `routesVersion` of its namespace.
  */
 import type { Namespace, Route } from '#core/namespace.ts';
-import { textOf } from './codec.ts';
+import { copyOf, textOf } from './codec.ts';
 
 const SLOTS = 1024;
 const FNV_PRIME = 16777619;
@@ -45,7 +45,7 @@ export class RouteCache {
     const routingKey = textOf(bytes, routingKeyAt + 1, end);
     const route = this.#namespace.resolve(exchange, routingKey);
     const entry: CachedRoute = {
-      address: bytes.slice(start, end),
+      address: copyOf(bytes, start, end),
       exchange,
       routingKey,
       route,
