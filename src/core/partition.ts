@@ -11,6 +11,7 @@ import { BrokerError } from './errors.ts';
 import type { CommitWaiter, Flusher, Log } from './log.ts';
 import type { Message } from './message.ts';
 import { OpenBatch } from './open-batch.ts';
+import { recordBytesMax } from './record.ts';
 import type { Topic } from './topic.ts';
 
 export interface PartitionListener {
@@ -88,12 +89,12 @@ export class Partition implements CommitWaiter, Flusher {
 
   /** Publishes one message into the open batch; the caller has set key and headers. */
   add(message: Message, timestampMs: number): void {
+    if (this.#open.bytes + recordBytesMax(message) > this.#openBytesMax) this.flush();
     if (this.#open.count === 0) {
       this.topic.namespace.broker.commit.enlist(this);
       this.#awaitCommit();
     }
     this.#open.add(message, timestampMs);
-    if (this.#open.bytes >= this.#openBytesMax) this.flush();
   }
 
   get #openBytesMax(): number {
@@ -167,7 +168,6 @@ export class Partition implements CommitWaiter, Flusher {
   /** The answer for a batch that is already there, or null when all are new. */
   #check(batches: Uint8Array): Appended | null {
     const { messageBytesMax } = this.topic.config;
-    let duplicate: Appended | null = null;
     for (let at = 0; at < batches.length; at += Batch.sizeBytes(batches, at)) {
       const sizeBytes = Batch.sizeBytes(batches, at);
       if (sizeBytes > messageBytesMax) {
@@ -178,22 +178,30 @@ export class Partition implements CommitWaiter, Flusher {
           { bytes: sizeBytes, bytesMax: messageBytesMax },
         );
       }
-      const producerId = Batch.producerId(batches, at);
-      if (producerId < 0) continue;
-      const known = this.log.producers.check(
-        producerId,
-        Batch.producerEpoch(batches, at),
-        Batch.baseSequence(batches, at),
-        Batch.lastOffsetDelta(batches, at),
-      );
-      if (known && at > 0) throw new BrokerError('duplicate-sequence', 'a batch came twice');
-      if (known) {
-        const baseOffset = known.lastOffset - known.offsetDelta;
-        const logAppendTimeMs = this.topic.config.logAppendTime ? known.timestampMs : -1;
-        duplicate = { baseOffset, logAppendTimeMs, duplicate: true };
+      if (Batch.producerId(batches, at) < 0) continue;
+      if (sizeBytes !== batches.length) {
+        throw new BrokerError(
+          'invalid-argument',
+          'an idempotent producer sends one batch at a time',
+          { argument: 'batches' },
+        );
       }
+      return this.#knownBatch(batches);
     }
-    return duplicate;
+    return null;
+  }
+
+  #knownBatch(batch: Uint8Array): Appended | null {
+    const known = this.log.producers.check(
+      Batch.producerId(batch, 0),
+      Batch.producerEpoch(batch, 0),
+      Batch.baseSequence(batch, 0),
+      Batch.lastOffsetDelta(batch, 0),
+    );
+    if (!known) return null;
+    const baseOffset = known.lastOffset - known.offsetDelta;
+    const logAppendTimeMs = this.topic.config.logAppendTime ? known.timestampMs : -1;
+    return { baseOffset, logAppendTimeMs, duplicate: true };
   }
 
   #prepared(batches: Uint8Array, nowMs: number): Uint8Array {
