@@ -18,17 +18,19 @@ export interface ExtraHeader {
   value: FieldValue;
 }
 
-export function deliveryCountHeader(count: number): ExtraHeader {
-  return { name: 'x-delivery-count', value: { type: 'l', value: count } };
+export function deliveryCountHeader(count: number): ExtraHeader[] {
+  return [{ name: 'x-delivery-count', value: { type: 'l', value: count } }];
 }
 
 /** Points `content` at the message in AMQP's words. The source of an Amqp091 message must have been
- * checked; in a queue's log it always has. */
+ * checked; in a queue's log it always has. `stream` is the topic a record is read from: what has no
+ * address was published to it by name. */
 export function fillContent(
   content: AddressedContent,
   message: Message,
-  extra: ExtraHeader | null,
+  extra: readonly ExtraHeader[] | null,
   envelopes: Envelopes,
+  stream: string | null = null,
 ): void {
   content.body = message.body;
   content.bodyStart = message.bodyStart;
@@ -37,7 +39,9 @@ export function fillContent(
   if (message.origin === Origin.Amqp091) {
     content.setSource(message.source, message.sourceStart, message.sourceEnd);
   } else {
-    const source = encodeEnvelope(envelopes.decode(message));
+    const envelope = envelopes.decode(message);
+    if (stream !== null && envelope.exchange === '') envelope.routingKey ||= stream;
+    const source = encodeEnvelope(envelope);
     content.setSource(source, 0, source.length);
   }
   if (extra === null && message.deaths === null) return;
@@ -46,7 +50,7 @@ export function fillContent(
   const properties = decodeProperties(content.source, from, content.sourceEnd);
   properties.headers ??= new FieldTable();
   if (message.deaths !== null) addDeaths(properties.headers, message.deaths);
-  if (extra !== null) properties.headers.set(extra.name, extra.value);
+  for (const { name, value } of extra ?? []) properties.headers.set(name, value);
   const address = content.source.subarray(content.sourceStart, from);
   const source = Buffer.concat([address, encodeProperties(properties)]);
   content.setSource(source, 0, source.length);
