@@ -13,6 +13,7 @@ import type { Ports } from '#core/ports.ts';
 import type { MetricsSource } from '#management/metrics.ts';
 import { amqp091 } from '#protocols/amqp091/index.ts';
 import type { ProtocolFactory } from '#protocols/contract.ts';
+import { kafka } from '#protocols/kafka/index.ts';
 import { DiskStore } from '#storage/disk-store.ts';
 import { createCodecs } from './compression.ts';
 import { readSettings } from './config.ts';
@@ -30,7 +31,10 @@ import { shutDown } from './shutdown.ts';
 import { onStopSignal } from './signals.ts';
 import { Turn } from './turn.ts';
 
-const PROTOCOLS: readonly [Exclude<PortName, 'http'>, ProtocolFactory][] = [['amqp', amqp091]];
+const PROTOCOLS: readonly [Exclude<PortName, 'http'>, ProtocolFactory][] = [
+  ['kafka', kafka],
+  ['amqp', amqp091],
+];
 
 /** A server that runs, for main and for tests in the same process. */
 export interface RunningServer {
