@@ -110,7 +110,7 @@ export function decodeNeutral(message: Message): Envelope {
     exchange: '',
     routingKey: '',
     routingKeys: null,
-    key: message.hasKey ? message.key.slice(message.keyStart, message.keyEnd) : null,
+    key: message.hasKey ? copyOf(message.key, message.keyStart, message.keyEnd) : null,
     headers: [],
     contentType: null,
     contentEncoding: null,
@@ -137,31 +137,51 @@ export function decodeNeutral(message: Message): Envelope {
   return envelope;
 }
 
-/** The record's headers: text where the bytes are UTF-8, else bytes (a copy). */
+/**
+ * The record's headers: text where the bytes are UTF-8, else bytes (a copy). A producer may have
+ * written headers that run past their record; those that are whole are shown.
+ */
 export function decodeHeaders(message: Message): Header[] {
-  const { headers: bytes, headersEnd: end } = message;
   const found: Header[] = [];
   let at = message.headersStart;
-  for (let i = 0; i < message.headerCount; i++) {
-    const nameLength = readVarint(bytes, at);
-    const nameAt = varintEnd;
-    const valueLength = readVarint(bytes, nameAt + nameLength);
-    const valueAt = varintEnd;
-    at = valueAt + Math.max(valueLength, 0);
-    if (nameLength < 0 || at > end) throw malformed('headers run past their record');
-    const name = Buffer.from(bytes.buffer, bytes.byteOffset + nameAt, nameLength).toString();
-    found.push({ name, value: valueLength < 0 ? null : headerValue(bytes, valueAt, at) });
+  for (let i = 0; i < message.headerCount && at < message.headersEnd; i++) {
+    at = decodeHeader(message.headers, at, message.headersEnd, found);
   }
   return found;
+}
+
+/** Position after it; `end` when there is no whole header. */
+function decodeHeader(bytes: Uint8Array, at: number, end: number, into: Header[]): number {
+  try {
+    const nameLength = readVarint(bytes, at);
+    const nameAt = varintEnd;
+    const nameEnd = nameAt + nameLength;
+    if (nameLength < 0 || nameEnd >= end) return end;
+    const valueLength = readVarint(bytes, nameEnd);
+    const valueAt = varintEnd;
+    const valueEnd = valueAt + Math.max(valueLength, 0);
+    if (valueEnd > end) return end;
+    const name = Buffer.from(bytes.buffer, bytes.byteOffset + nameAt, nameLength).toString();
+    into.push({ name, value: valueLength < 0 ? null : headerValue(bytes, valueAt, valueEnd) });
+    return valueEnd;
+  } catch (error) {
+    if (error instanceof RangeError) return end;
+    throw error;
+  }
 }
 
 function headerValue(bytes: Uint8Array, start: number, end: number): string | Uint8Array {
   try {
     return text.decode(bytes.subarray(start, end));
   } catch (error) {
-    if (error instanceof TypeError) return bytes.slice(start, end);
+    if (error instanceof TypeError) return copyOf(bytes, start, end);
     throw error;
   }
+}
+
+/** Buffer's own slice would be a view. */
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes, start, end);
 }
 
 function malformed(reason: string): BrokerError {
