@@ -256,6 +256,12 @@ const REFUSALS: Refusal[] = [
     text: "PRECONDITION_FAILED - invalid property 'non-durable' for queue 'q' in vhost '/'",
   },
   {
+    name: 'an argument that nobody knows',
+    send: [declare('q', { args: { 'x-colour': 'red' } })],
+    code: 406,
+    text: "PRECONDITION_FAILED - invalid arg 'x-colour' for queue 'q' in vhost '/' of queue type rabbit_classic_queue",
+  },
+  {
     name: 'reserved name',
     send: [declare('amq.mine')],
     code: 403,
@@ -441,10 +447,10 @@ test('deliveries stop while the output is not taken, and go on', async () => {
   assert.deepEqual(bodies(await peer.received()), ['2', '3']);
 });
 
-test('unknown arguments are warned of', async () => {
+test('arguments without effect are warned of', async () => {
   const { memory, peer } = await opened();
-  await peer.call(declare('q', { args: { 'x-colour': 'red' } }));
-  assert.deepEqual(memory.warnings.at(-1)!.fields['argument'], 'x-colour');
+  await peer.call(declare('q', { args: { 'x-queue-mode': 'lazy' } }));
+  assert.deepEqual(memory.warnings.at(-1)!.fields['argument'], 'x-queue-mode');
 });
 
 test('publishers are blocked while memory is short, and told so', async () => {

@@ -3,8 +3,9 @@
  * QueueOptions, and compared when a queue is declared again.
  *
  * A known argument of the wrong type or value, or one that belongs to another queue type, is
- * refused with RabbitMQ's text. What means nothing to a single node (leader locators, group sizes)
- * or is not built, and every `x-` argument that nobody knows, is accepted with a warning in the log.
+ * refused with RabbitMQ's text. So is every `x-` argument that nobody knows, which RabbitMQ ignores.
+ * What means nothing to a single node (leader locators, group sizes), or would only ask for what
+ * cannot be had, is accepted with a warning in the log.
  */
 import { defaultQueueOptions, type QueueOptions } from '#core/queue-options.ts';
 import { preconditionFailed } from './errors.ts';
@@ -72,8 +73,6 @@ const ARGUMENTS: Readonly<Record<QueueType, readonly string[]>> = {
     'x-queue-leader-locator',
   ],
 };
-const KNOWN = new Set(Object.values(ARGUMENTS).flat());
-
 /** Accepted without effect. */
 const WITHOUT_EFFECT = new Set([
   'x-queue-mode',
@@ -175,12 +174,12 @@ export function checkArguments(
     if (reason) throw preconditionFailed(`invalid arg '${name}' for ${where}: ${reason}`);
   }
   for (const name of args.names) {
-    if (KNOWN.has(name) && !own.includes(name)) {
+    if (name.startsWith('x-') && !own.includes(name)) {
       throw preconditionFailed(
         `invalid arg '${name}' for ${where} of queue type rabbit_${type}_queue`,
       );
     }
-    if (WITHOUT_EFFECT.has(name) || (name.startsWith('x-') && !KNOWN.has(name))) warn(name);
+    if (WITHOUT_EFFECT.has(name) || !name.startsWith('x-')) warn(name);
   }
 }
 

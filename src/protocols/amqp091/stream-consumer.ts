@@ -37,7 +37,7 @@ export function consumeStream(
   { tag, noAck, args, where }: StreamConsume,
 ): StreamConsumer {
   if (channel.prefetch === 0) {
-    throw preconditionFailed(`consumer prefetch count is not set for stream ${where}`);
+    throw preconditionFailed(`consumer prefetch count is not set for '${where}'`);
   }
   if (noAck) {
     throw notImplemented(`automatic acknowledgement not supported by stream ${where}`);

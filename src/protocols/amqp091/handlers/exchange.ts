@@ -2,9 +2,9 @@
 import type { ExchangeOptions } from '#core/exchange.ts';
 import type { Channel } from '../channel.ts';
 import { answer } from '../answers.ts';
-import { Method, type MethodReader } from '../codec.ts';
+import { Method, ReplyCode, type MethodReader } from '../codec.ts';
 import { checkArgument, checkField } from '../equivalence.ts';
-import { accessRefused, notFound, preconditionFailed, thing } from '../errors.ts';
+import { accessRefused, AmqpError, notFound, preconditionFailed, thing } from '../errors.ts';
 import { fieldText, TYPE_NAMES, type FieldTable } from '../field-table.ts';
 import { readTable } from '../handshake.ts';
 import { tableValue } from '../mapping.ts';
@@ -39,7 +39,10 @@ export function exchangeDeclare(channel: Channel, reader: MethodReader): void {
     if (!existing) throw notFound(`no ${where}`);
   } else {
     const kind = KINDS.find((known) => known === type);
-    if (!kind) throw preconditionFailed(`unknown exchange type '${type}'`);
+    if (!kind) {
+      // A connection error up to RabbitMQ 4.1, though only the channel's business.
+      throw new AmqpError(ReplyCode.CommandInvalid, `unknown exchange type '${type}'`);
+    }
     checkNotDefault(name);
     checkPermission(channel, Permission.Configure, 'exchange', name);
     if (existing)
