@@ -275,7 +275,7 @@ export class Backlog {
       const offset = chunk.base + index;
       if (deliverAtMs > 0) found.push({ offset, deliverAtMs });
       else if (this.#options.priorityMax !== null) {
-        this.#ready.added(offset, Math.min(chunk.priority(index), this.#options.priorityMax));
+        this.#ready.added(offset, chunk.priority(index));
       }
     });
     if (this.#options.priorityMax === null) this.#ready.clear(this.content.head);

@@ -18,7 +18,7 @@ const CHUNK_BYTES_MAX = 256 * 1024;
 export class LogRecovery {
   readonly #store: ChunkStore;
   readonly #acks: RecoveredAcks | null;
-  readonly #hasPriorities: boolean;
+  readonly #priorityMax: number | null;
   readonly #unsettled: (chunk: Chunk, index: number, deliverAtMs: number) => void;
   readonly #message = new Message();
   #chunk: Chunk | null = null;
@@ -26,12 +26,12 @@ export class LogRecovery {
   constructor(
     store: ChunkStore,
     acks: RecoveredAcks | null,
-    hasPriorities: boolean,
+    priorityMax: number | null,
     unsettled: (chunk: Chunk, index: number, deliverAtMs: number) => void,
   ) {
     this.#store = store;
     this.#acks = acks;
-    this.#hasPriorities = hasPriorities;
+    this.#priorityMax = priorityMax;
     this.#unsettled = unsettled;
   }
 
@@ -57,7 +57,7 @@ export class LogRecovery {
       chunk.byteLength + sizeBytes > CHUNK_BYTES_MAX
     ) {
       this.finish();
-      chunk = new Chunk(baseOffset, null, this.#hasPriorities);
+      chunk = new Chunk(baseOffset, null, this.#priorityMax !== null);
       chunk.baseTimestampMs = baseTimestampMs;
       chunk.logOffset = baseOffset;
       this.#chunk = chunk;
@@ -87,7 +87,8 @@ export class LogRecovery {
       chunk.addGap();
       return;
     }
-    const index = chunk.add(position, bodyEnd - bodyStart, expiresAtMs, priority);
+    const level = Math.min(priority, this.#priorityMax ?? 0);
+    const index = chunk.add(position, bodyEnd - bodyStart, expiresAtMs, level);
     this.#store.counted(chunk, index);
     chunk.setRedelivered(index);
     const count = acks === null ? undefined : acks.counts.get(offset);

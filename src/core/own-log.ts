@@ -34,7 +34,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
   readonly store: ChunkStore;
   readonly log: Log;
   readonly #durable: boolean;
-  readonly #hasPriorities: boolean;
+  readonly #priorityMax: number | null;
   readonly #services: QueueServices;
   #open: Chunk | null = null;
   #slabBytes = SLAB_BYTES_MIN;
@@ -47,13 +47,13 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
     services: QueueServices,
     log: Log,
     durable: boolean,
-    hasPriorities: boolean,
+    priorityMax: number | null,
     loaded: () => void,
   ) {
     this.#services = services;
     this.log = log;
     this.#durable = durable;
-    this.#hasPriorities = hasPriorities;
+    this.#priorityMax = priorityMax;
     this.#tail = durable ? log.endOffset : 0;
     this.store = new ChunkStore(services, this, loaded);
   }
@@ -122,8 +122,8 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
     }
     const slabBytes = Math.max(this.#slabBytes, bytesNeeded);
     if (last !== null) capacity = Math.ceil((slabBytes * last.count * 1.02) / last.byteLength) + 8;
-    const slab = Buffer.allocUnsafeSlow(slabBytes);
-    const chunk = new Chunk(this.#tail, slab, this.#hasPriorities, capacity);
+    const slab = new Uint8Array(Buffer.allocUnsafeSlow(slabBytes).buffer);
+    const chunk = new Chunk(this.#tail, slab, this.#priorityMax !== null, capacity);
     // Adding it may free memory, also that of an open chunk which is empty.
     this.store.add(chunk);
     this.#open = chunk;
@@ -233,7 +233,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
     unsettled: (chunk: Chunk, index: number, deliverAtMs: number) => void,
   ): Promise<void> {
     const { log } = this;
-    const recovery = new LogRecovery(this.store, acks, this.#hasPriorities, unsettled);
+    const recovery = new LogRecovery(this.store, acks, this.#priorityMax, unsettled);
     // Settlements beyond the end are of messages that a crash has taken; they end here.
     const floor = Math.max(log.startOffset, acks === null ? 0 : acks.settled.floor);
     let offset = Math.min(floor, log.endOffset);

@@ -81,7 +81,7 @@ export class Queue implements Destination, AckHolder {
     const loaded = (): void => this.#loaded();
     this.#content =
       source === null
-        ? new OwnLog(services, log, options.durable, options.priorityMax !== null, loaded)
+        ? new OwnLog(services, log, options.durable, options.priorityMax, loaded)
         : new SharedLog(services, source.partition, source.startOffset, loaded);
     if (source !== null) refuseUnshareable(options);
     this.#deaths = new QueueDeaths(this, this.#content.store);

@@ -107,7 +107,8 @@ export class Schedule {
     for (;;) {
       let childSlot = 2 * slot + 1;
       if (childSlot >= heap.length) break;
-      if (childSlot + 1 < heap.length && before(heap[childSlot + 1]!, heap[childSlot]!)) childSlot++;
+      if (childSlot + 1 < heap.length && before(heap[childSlot + 1]!, heap[childSlot]!))
+        childSlot++;
       const child = heap[childSlot]!;
       if (!before(child, timer)) break;
       heap[slot] = child;

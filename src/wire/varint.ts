@@ -35,6 +35,8 @@ export function readVarint(bytes: Uint8Array, at: number): number {
 }
 
 export function unsignedVarintLength(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
   let length = 1;
   while (value >= 128) {
     value = Math.floor(value / 128);
@@ -49,6 +51,15 @@ export function varintLength(value: number): number {
 
 /** Writes and returns the position after it. The room must be there. */
 export function writeUnsignedVarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value < 0x80) {
+    bytes[at] = value;
+    return at + 1;
+  }
+  if (value < 0x4000) {
+    bytes[at] = value | 0x80;
+    bytes[at + 1] = value >> 7;
+    return at + 2;
+  }
   while (value >= 128) {
     bytes[at++] = (value % 128) | 0x80;
     value = Math.floor(value / 128);

@@ -74,7 +74,7 @@ export interface PublishOptions {
 export class QueueRig {
   nowMs = START_MS;
   store: LogStore;
-  readonly schedule = new Schedule();
+  schedule = new Schedule();
   readonly envelopes = new Envelopes();
   readonly memory: MemoryBudget;
   readonly warnings: string[] = [];
@@ -189,6 +189,7 @@ export class QueueRig {
     this.store = store;
     this.queues.clear();
     this.#tasks = [];
+    this.schedule = new Schedule();
     await this.#start();
     for (const [name, options] of Object.entries(queues)) {
       const id = this.#ids.get(name)!;
