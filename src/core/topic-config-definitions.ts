@@ -11,7 +11,7 @@ export interface ConfigDefinition {
   readonly name: string;
   readonly type: ConfigType;
   readonly default: string;
-  /** The broker-wide setting of Kafka that it overrides, for DescribeConfigs' synonyms. */
+  /** The broker-wide setting that Kafka 4.2 names as its synonym when neither is set. */
   readonly synonym: string | null;
   readonly allowed?: readonly string[];
   readonly min?: number;
@@ -46,6 +46,7 @@ export const CONFIG_DEFINITIONS: readonly ConfigDefinition[] = [
     synonym: 'compression.gzip.level',
     min: -1,
     max: 9,
+    refused: { values: ['0'], reason: 'Value must be -1 or in the range from 1 to 9' },
     documentation: 'Level for compression.type gzip; -1 is the default of the codec.',
   },
   {
@@ -105,7 +106,7 @@ export const CONFIG_DEFINITIONS: readonly ConfigDefinition[] = [
     name: 'flush.ms',
     type: 'long',
     default: INT64_MAX,
-    synonym: 'log.flush.interval.ms',
+    synonym: null,
     min: 0,
     documentation: 'Any finite value syncs every commit, which is at least as often.',
   },
@@ -271,7 +272,7 @@ export const CONFIG_DEFINITIONS: readonly ConfigDefinition[] = [
     name: 'retention.ms',
     type: 'long',
     default: '604800000',
-    synonym: 'log.retention.ms',
+    synonym: null,
     min: -1,
     documentation: 'Age at which a segment is deleted; -1 = never.',
   },
@@ -296,7 +297,7 @@ export const CONFIG_DEFINITIONS: readonly ConfigDefinition[] = [
     name: 'segment.jitter.ms',
     type: 'long',
     default: '0',
-    synonym: 'log.roll.jitter.ms',
+    synonym: null,
     min: 0,
     effect: 'Segments roll one at a time in one process: there is no storm to spread out.',
     documentation: 'Random time taken off segment.ms.',
@@ -305,7 +306,7 @@ export const CONFIG_DEFINITIONS: readonly ConfigDefinition[] = [
     name: 'segment.ms',
     type: 'long',
     default: '604800000',
-    synonym: 'log.roll.ms',
+    synonym: null,
     min: 1,
     documentation: 'Age at which a new segment begins.',
   },
