@@ -10,7 +10,7 @@
 import amqp, { type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const QUEUE = 'faults';
+const QUEUE = 'faults-queue';
 const BARRIER_QUEUE = 'faults-barrier';
 const IN_FLIGHT_MAX = 200;
 const PREFETCH = 100;

@@ -12,8 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerProcess } from './broker-process.ts';
 
 const DISK_BYTES = 192 * 1024 * 1024;
-const QUEUE = 'disk-full';
-const TOPIC = 'disk-full';
+const QUEUE = 'disk-full-queue';
+const TOPIC = 'disk-full-topic';
 const WAIT_MS = 15_000;
 
 export interface DiskFullCounts {
@@ -112,6 +112,8 @@ async function consumeSome(broker: BrokerProcess, countMax: number): Promise<num
     channel.ack(message);
     count++;
   }
+  // In order on the channel behind the acks; amqplib's connection.close may overtake them.
+  await channel.close();
   await connection.close();
   return count;
 }

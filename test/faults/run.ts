@@ -103,8 +103,8 @@ if (damage > 0) {
   const counts = await damageRounds(folder, damage, random);
   console.log(
     `damaged segments: torn tails dropped ${counts.torn}, garbage tails dropped ${counts.garbage}, ` +
-      `flipped last batches ${counts.flippedTail}, flipped in the middle and refused ` +
-      `${counts.flippedMiddle}, failures ${counts.failures.length}`,
+      `starts refused for a flipped byte in the last batch ${counts.flippedTail}, ` +
+      `in the middle ${counts.flippedMiddle}, failures ${counts.failures.length}`,
   );
   expectNone('damage', counts.failures);
 }
