@@ -24,15 +24,11 @@ export const CONTROL_BIT = 0x20;
 const TWO_32 = 2 ** 32;
 
 export function readUint32(bytes: Uint8Array, at: number): number {
-  return (
-    bytes[at]! * 0x1000000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!)
-  );
+  return bytes[at]! * 0x1000000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
 }
 
 export function readInt32(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
-  );
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }
 
 export function readInt16(bytes: Uint8Array, at: number): number {
