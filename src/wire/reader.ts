@@ -11,7 +11,6 @@
 import { readUnsignedVarint, varintEnd } from './varint.ts';
 
 const NO_BYTES = Buffer.alloc(0);
-/** A struct in an array takes one byte at least, so a longer array cannot be meant. */
 const UUID_BYTES = 16;
 
 export class Reader {
@@ -71,7 +70,7 @@ export class Reader {
   /** A copy of the sixteen bytes. */
   uuid(): Uint8Array {
     const at = this.#take(UUID_BYTES);
-    return Uint8Array.prototype.slice.call(this.bytes, at, at + UUID_BYTES);
+    return new Uint8Array(this.bytes.subarray(at, at + UUID_BYTES));
   }
 
   unsignedVarint(): number {
@@ -117,7 +116,7 @@ export class Reader {
   /** A copy, since what is asked for this way is kept. */
   ownBytes(): Uint8Array {
     if (!this.nullableWindow()) throw new RangeError('null where bytes must be');
-    return Uint8Array.prototype.slice.call(this.bytes, this.windowStart, this.windowEnd);
+    return new Uint8Array(this.bytes.subarray(this.windowStart, this.windowEnd));
   }
 
   /** -1 = null. Never more than bytes remain, so that a forged count allocates nothing. */

@@ -10,6 +10,8 @@ import { COPY_BYTES_MAX, type OutputBuffer } from './output-buffer.ts';
 import { unsignedVarintLength, writeUnsignedVarint } from './varint.ts';
 
 const LENGTH_BYTES = 4;
+/** Most replies are smaller, so that what is before them need not move when the buffer grows. */
+const FRAME_ROOM_BYTES = 512;
 const VARINT_BYTES_MAX = 9;
 /** Longer strings are measured before they are written. */
 const SHORT_STRING_CHARS = 42;
@@ -31,6 +33,7 @@ export class Writer {
   /** Begins a frame: a length to be known at `end`. */
   begin(flexible: boolean): this {
     this.flexible = flexible;
+    this.output.reserveNext(FRAME_ROOM_BYTES);
     this.#frameStart = this.output.length;
     this.#pinned = null;
     return this.int32(0);
