@@ -6,6 +6,7 @@ import type { Arguments } from './binding.ts';
 import { makeMatcher } from './exchange-kinds.ts';
 import type { ExchangeKind, Matcher } from './exchange-kinds.ts';
 import type { Destination } from './message.ts';
+import { RouteCache } from './route-cache.ts';
 
 export interface ExchangeOptions {
   readonly kind: ExchangeKind;
@@ -44,7 +45,7 @@ export class Exchange {
   /** Namespace only. */
   readonly matcher: Matcher;
   /** By routing key; Router only. */
-  readonly routes = new Map<string, Route>();
+  readonly routes = new RouteCache();
   /** The routesVersion that `routes` are of. */
   routesVersion = -1;
 

@@ -3,7 +3,7 @@
  * and alternate exchanges, each exchange visited once, so cycles end.
  *
  * Routes are remembered per exchange and routing key until the namespace changes; when there are
- * too many the oldest go. A route through a headers exchange is worked out for every message.
+ * too many those go that were not asked for lately. A route through a headers exchange is worked out for every message.
  */
 import type { Binding } from './binding.ts';
 import type { Envelopes, Header } from './envelope.ts';
@@ -44,15 +44,14 @@ export class Router {
       routes.clear();
       exchange.routesVersion = this.#tables.routesVersion;
     }
-    let route = routes.get(routingKey);
+    let route = routes.get(routingKey, this.#cachedRoutesMax);
     if (route) return route;
     const walk = new Walk(this.#tables, routingKey, null);
     walk.from(exchange);
     route = walk.needsHeaders
       ? { exchange, targets: NO_TARGETS, cacheable: false }
       : { exchange, targets: walk.targets(), cacheable: true };
-    if (routes.size >= this.#cachedRoutesMax) routes.delete(routes.keys().next().value!);
-    routes.set(routingKey, route);
+    routes.set(routingKey, route, this.#cachedRoutesMax);
     return route;
   }
 
