@@ -26,7 +26,7 @@ export function addServe(program: Command): void {
     .option(
       '--port <name>=<port>',
       'port of a protocol: kafka (9092), amqp (5672), http (15672); 0 = any free port; repeatable',
-      (value: string, earlier: string[] = []) => [...earlier, value],
+      (value: string, earlier: string[] | undefined) => [...(earlier ?? []), value],
     )
     .option(
       '--sync <when>',
