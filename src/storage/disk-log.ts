@@ -68,8 +68,8 @@ export class DiskLog implements Log, Committable, TailOwner {
   /** Where the last finished commit left the files. */
   #writtenSegment: Segment | null;
   #isClosed = false;
-  /** Something was appended or deleted since it was opened. */
-  #isTouched = false;
+  /** Something was appended or deleted since it was opened, or it was not closed in order. */
+  #isTouched: boolean;
   #chores: Promise<void> = Promise.resolve();
   #whenWritten: (() => void) | null = null;
   readonly #finishWrite = (error: Error | null): void => this.#afterWrite(error);
@@ -92,14 +92,12 @@ export class DiskLog implements Log, Committable, TailOwner {
     this.producers = recovered.producers;
     this.epochs = recovered.epochs;
     this.#segments = recovered.segments;
+    this.#isTouched = recovered.needsClose;
     this.#writtenSegment = recovered.segments.at(-1) ?? null;
     this.#tail = new BatchTail(this.endOffset);
     const isNew = this.#segments.length === 0;
-    this.#writer = new SegmentWriter(
-      services,
-      () => this.config.segmentBytesMax,
-      () => this.#prepare(afterRemoval, isNew),
-    );
+    this.#writer = new SegmentWriter(services, () => this.config.segmentBytesMax);
+    this.#writer.beforeNextWrite(() => this.#prepare(afterRemoval, isNew));
     for (const segment of this.#segments) {
       this.#sizeBytes += segment.sizeBytes;
       if (segment.isUnsynced) this.#writer.adopt(segment);
@@ -135,18 +133,24 @@ export class DiskLog implements Log, Committable, TailOwner {
     if (this.#isDirty) return;
     this.#isDirty = this.#isTouched = true;
     const { positions, commit } = this.#services;
-    if (this.#slot < 0 && !this.config.ephemeral) this.#slot = positions.slotFor(this.name);
+    if (this.#slot < 0 && !this.config.ephemeral) {
+      if (!positions.has(this.name)) this.#writer.beforeNextWrite(() => this.#settleSlot());
+      this.#slot = positions.slotFor(this.name);
+    }
     commit.dirty(this);
   }
 
   #beginEpoch(epoch: number): void {
     this.epochs.push({ epoch, startOffset: this.endOffset });
-    const prepare = this.#writer.prepareLog;
     const epochs = encodeEpochs(this.epochs);
-    this.#writer.prepareLog = async () => {
-      await prepare?.();
-      await this.#services.fs.replaceFileLazily(`${this.folder}/${EPOCH_FILE}`, epochs);
-    };
+    this.#writer.beforeNextWrite(() =>
+      this.#services.fs.replaceFileLazily(`${this.folder}/${EPOCH_FILE}`, epochs),
+    );
+  }
+
+  async #settleSlot(): Promise<void> {
+    this.#notePosition();
+    await this.#services.positions.settle();
   }
 
   /** Folder and files that must be there before the first bytes. */
@@ -397,12 +401,13 @@ export class DiskLog implements Log, Committable, TailOwner {
     this.#isClosed = true;
     await this.#writer.whenQuiet();
     const active = this.#segments.at(-1);
-    if (active !== undefined && this.#isTouched && !active.isNew) {
+    if (active !== undefined && this.#isTouched && !active.isNew && !this.config.ephemeral) {
       for (const segment of this.#segments) await this.#finishFile(segment);
       await writeIndexFiles(this.#services, active);
       await this.#writeFinalSnapshot();
       this.#syncedOffset = this.#writtenOffset = this.endOffset;
       this.#writtenSegment = active;
+      if (this.#slot < 0) this.#slot = this.#services.positions.slotFor(this.name);
       this.#notePosition();
     }
     this.#leaveMemory();

@@ -106,9 +106,10 @@ export class DiskStore implements LogStore {
     await writeStoreFile(fs, root, { version: STORE_VERSION, epoch, bootId, isClean: false });
     await fs.removeDirectory(`${root}/${REMOVED}`);
     await fs.removeDirectory(`${root}/${EPHEMERAL}`);
+    const isSameBoot = bootId !== null && before.bootId === bootId;
     const recovery: RecoveryRules = {
       isClean: before.isClean,
-      isSameBoot: bootId !== null && before.bootId === bootId,
+      mayHaveHoles: before.epoch > 0 && !before.isClean && !isSameBoot,
       scanBytesMax: options.scanBytesMax ?? 1024 * MEGABYTE,
     };
     const services = await makeServices(fs, root, epoch, recovery, options);
@@ -160,6 +161,7 @@ export class DiskStore implements LogStore {
       syncedOffset: 0,
       producers: new ProducerTable(),
       epochs: [],
+      needsClose: false,
     });
   }
 
@@ -250,7 +252,7 @@ export class DiskStore implements LogStore {
     after(SPACE_CHECK_MS, () => {
       if (this.#isClosed) return;
       if (this.#commitsSinceCheck === 0 && !this.#isLow) return this.#watchSpace();
-      this.#checkSpace().then(() => this.#watchSpace(), this.#options.fatal);
+      this.#checkSpace().then(() => this.#watchSpace(), this.#services.fatal);
     });
   }
 
@@ -275,20 +277,22 @@ async function makeServices(
   options: DiskStoreOptions,
 ): Promise<StoreServices> {
   const { ports, fatal } = options;
+  const commit = new GroupCommit({ defer: ports.defer, after: options.after ?? afterUnref, fatal });
   const tailBytesMax = options.tailBytesMax ?? 64 * MEGABYTE;
   return {
     root,
     fs,
     files: new OpenFiles(fs, options.openFilesMax ?? 512),
-    commit: new GroupCommit({ defer: ports.defer, after: options.after ?? afterUnref, fatal }),
-    positions: await Positions.open(fs, root, recovery.isClean || recovery.isSameBoot),
+    commit,
+    positions: await Positions.open(fs, root, !recovery.mayHaveHoles),
     tails: new TailBudget(tailBytesMax, options.logTailBytesMax ?? 8 * MEGABYTE),
     indexes: new LoadedIndexes(LOADED_INDEXES_MAX),
     folders: new FolderSync(fs),
     epoch,
     decompress: options.decompress ?? cannotDecompress,
     journal: ports.log,
-    fatal,
+    // Whatever failed, no commit may come to its end after it.
+    fatal: (error) => commit.failed(error),
     recovery,
   };
 }

@@ -22,6 +22,7 @@ import { readInt64, readUint32, writeInt32, writeInt64 } from '#core/batch.ts';
 import { crc32c } from '#wire/crc32c.ts';
 import { isDiskFull } from './file-system.ts';
 import type { FileSystem } from './file-system.ts';
+import { SharedRun } from './shared-run.ts';
 
 const SLOT_BYTES = 64;
 const NAME_AT = 40;
@@ -53,6 +54,8 @@ export class Positions {
   #slotsFileBytes = 0;
   /** Lines for the slots file that a full disk did not take. */
   #lines: string[] = [];
+
+  readonly #settling = new SharedRun(() => this.#settleNow());
 
   private constructor(fs: FileSystem, folder: string) {
     this.#fs = fs;
@@ -134,7 +137,11 @@ export class Positions {
     };
   }
 
-  /** The log's slot, a new one when it has none. */
+  has(name: string): boolean {
+    return this.#slots.has(name);
+  }
+
+  /** The log's slot, a new one when it has none; that must be `set` and `settle`d. */
   slotFor(name: string): number {
     let slot = this.#slots.get(name);
     if (slot !== undefined) return slot;
@@ -184,11 +191,33 @@ export class Positions {
   flush(): void {
     if (this.#dirty.length === 0 && this.#lines.length === 0) return;
     try {
-      this.#flushLines();
-      this.#flushSlots();
+      this.#flushAll();
     } catch (error) {
       if (!isDiskFull(error)) throw error;
     }
+  }
+
+  /**
+   * Resolves when everything that was set is on the disk. Needed once for every log that gets a
+   * slot: without it, after the power went, the slot might show what it said of another log, or of
+   * one of the same name that was removed.
+   */
+  settle(): Promise<void> {
+    return this.#settling.run();
+  }
+
+  async #settleNow(): Promise<void> {
+    this.#flushAll();
+    for (const fd of [this.#slotsFd, this.#positionsFd]) {
+      await new Promise<void>((resolve, reject) => {
+        this.#fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+      });
+    }
+  }
+
+  #flushAll(): void {
+    this.#flushLines();
+    this.#flushSlots();
   }
 
   #flushLines(): void {
@@ -221,13 +250,9 @@ export class Positions {
 
   /** Writes and syncs everything, for a clean end. */
   async close(): Promise<void> {
-    this.flush();
-    for (const fd of [this.#slotsFd, this.#positionsFd]) {
-      await new Promise<void>((resolve, reject) => {
-        this.#fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
-      });
-      await this.#fs.close(fd);
-    }
+    await this.settle();
+    await this.#fs.close(this.#slotsFd);
+    await this.#fs.close(this.#positionsFd);
   }
 }
 

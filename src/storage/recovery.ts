@@ -43,6 +43,8 @@ export interface RecoveredLog {
   syncedOffset: number;
   producers: ProducerTable;
   epochs: EpochStart[];
+  /** The files beside the segments are not as a close leaves them. */
+  needsClose: boolean;
 }
 
 export async function recoverLog(
@@ -80,17 +82,17 @@ class Recovery {
     const position = this.#position;
     if (this.#segments.length === 0) {
       this.#endOffset = position?.startOffset ?? 0;
-      return this.#result(this.#endOffset);
+      return this.#result(this.#endOffset, false);
     }
     await this.#loadEpochs();
     const isExact = this.#isAsPositionSays();
     if (isExact) await this.#openClean(position!.writtenOffset);
     else await this.#openAfterCrash();
     await this.#removeStraySnapshots();
-    return this.#result(isExact ? this.#endOffset : (position?.syncedOffset ?? 0));
+    return this.#result(isExact ? this.#endOffset : (position?.syncedOffset ?? 0), !isExact);
   }
 
-  #result(syncedOffset: number): RecoveredLog {
+  #result(syncedOffset: number, needsClose: boolean): RecoveredLog {
     const first = this.#segments[0]?.baseOffset ?? 0;
     const startOffset = Math.max(first, this.#position?.startOffset ?? 0);
     return {
@@ -100,6 +102,7 @@ class Recovery {
       syncedOffset: Math.min(syncedOffset, this.#endOffset),
       producers: this.#producers,
       epochs: this.#epochs,
+      needsClose,
     };
   }
 
@@ -115,10 +118,21 @@ class Recovery {
     }
     this.#snapshots.sort((a, b) => a - b);
     bases.sort((a, b) => a - b);
+    await this.#removeDead(bases);
     for (const base of bases) {
       const segment = new Segment(this.#folder, base, this.#config.indexIntervalBytes);
       segment.sizeBytes = segment.writtenBytes = await fs.size(segment.file.path);
       this.#segments.push(segment);
+    }
+  }
+
+  /** Segments below the start had been deleted, perhaps without the disk having noted it; what
+   * they hold is nobody's business. */
+  async #removeDead(bases: number[]): Promise<void> {
+    const startOffset = this.#position?.startOffset ?? 0;
+    while (bases.length > 1 && bases[1]! <= startOffset) {
+      const { indexIntervalBytes } = this.#config;
+      await this.#remove(new Segment(this.#folder, bases.shift()!, indexIntervalBytes));
     }
   }
 
@@ -197,15 +211,9 @@ class Recovery {
   }
 
   async #openAfterCrash(): Promise<void> {
-    const last = this.#segments.at(-1)!;
-    await this.#loadSnapshot(last.baseOffset);
-    const first = this.#firstToScan();
-    for (const segment of this.#segments.slice(0, first)) await this.#readMaximum(segment);
-    for (let i = first; i < this.#segments.length; i++) {
-      const scan = await this.#scan(this.#segments[i]!);
-      this.#endOffset = scan.nextOffset;
-      await this.#judge(i, scan);
-    }
+    await this.#scanAll(this.#segments.at(-1)!.baseOffset);
+    // The snapshot knows of batches that were lost: what they retry must not count as stored.
+    if (this.#snapshotOffset > this.#endOffset) await this.#scanAll(this.#endOffset);
     this.#epochs = this.#epochs.filter(({ startOffset }) => startOffset <= this.#endOffset);
     const trusted = this.#trustedOffset();
     if (trusted !== null && this.#endOffset < trusted) {
@@ -218,6 +226,20 @@ class Recovery {
     await this.#skipToStart();
   }
 
+  /** Reads every segment that may be damaged, beginning with what was known at `snapshotMax`. */
+  async #scanAll(snapshotMax: number): Promise<void> {
+    this.#producers = new ProducerTable();
+    this.#snapshotOffset = 0;
+    await this.#loadSnapshot(snapshotMax);
+    const first = this.#firstToScan();
+    for (const segment of this.#segments.slice(0, first)) await this.#readMaximum(segment);
+    for (let i = first; i < this.#segments.length; i++) {
+      const scan = await this.#scan(this.#segments[i]!);
+      this.#endOffset = scan.nextOffset;
+      await this.#judge(i, scan);
+    }
+  }
+
   #firstToScan(): number {
     const segments = this.#segments;
     const syncedOffset = this.#position?.syncedOffset ?? 0;
@@ -226,9 +248,10 @@ class Recovery {
     while (first > 0) {
       const before = segments[first - 1]!;
       const end = segments[first]!.baseOffset;
-      const mayBeUnsynced = end > syncedOffset || before.baseOffset > this.#snapshotOffset;
+      const isNeeded =
+        end > syncedOffset || (this.#snapshots.length > 0 && end > this.#snapshotOffset);
       budget -= before.sizeBytes;
-      if (!mayBeUnsynced && budget < 0) break;
+      if (!isNeeded && budget < 0) break;
       first--;
     }
     return first;
@@ -238,6 +261,8 @@ class Recovery {
     const fileBytes = segment.sizeBytes;
     segment.sizeBytes = 0;
     segment.resetIndexes();
+    // What is there may be in the page cache only; the next commit that syncs takes it along.
+    segment.isUnsynced = true;
     return scanSegment(this.#services, segment, fileBytes, (bytes, at, lastOffset) => {
       segment.note(bytes, at, lastOffset);
       const baseOffset = Batch.baseOffset(bytes, at);
@@ -254,8 +279,8 @@ class Recovery {
 
   #trustedOffset(): number | null {
     if (this.#position === null) return null;
-    const { isClean, isSameBoot } = this.#services.recovery;
-    return isClean || isSameBoot ? this.#position.writtenOffset : this.#position.syncedOffset;
+    const { mayHaveHoles } = this.#services.recovery;
+    return mayHaveHoles ? this.#position.syncedOffset : this.#position.writtenOffset;
   }
 
   /** Segment i has been read as far as it can be believed. */
@@ -291,9 +316,8 @@ class Recovery {
 
   /** What was never synced may have any holes after the machine went down. */
   #mayHaveHoles(scan: Scan): boolean {
-    const { isClean, isSameBoot } = this.#services.recovery;
-    const trusted = this.#trustedOffset();
-    return !isClean && !isSameBoot && trusted !== null && scan.nextOffset >= trusted;
+    const isSynced = scan.nextOffset < (this.#position?.syncedOffset ?? 0);
+    return this.#services.recovery.mayHaveHoles && !isSynced;
   }
 
   #refuse(segment: Segment, scan: Scan): never {
@@ -303,7 +327,6 @@ class Recovery {
 
   async #cut(segment: Segment, bytes: number, isLonger: boolean): Promise<void> {
     segment.writtenBytes = bytes;
-    segment.isUnsynced = true;
     if (!isLonger) return;
     const { files, fs } = this.#services;
     const fd = await files.use(segment.file, 'write');

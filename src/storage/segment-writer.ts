@@ -40,21 +40,22 @@ export class SegmentWriter {
   #sync = false;
   #finish: Done = () => {};
   readonly #unsynced = new Set<Segment>();
+  readonly #syncing = new Map<Segment, Promise<void>>();
   #syncs = 0;
   #bytesPerSync = 0;
   #prewriting: Promise<void> | null = null;
   #prewriteRefused = false;
-  /** Makes folder and files that must be there before the log's first bytes; then null. */
-  prepareLog: (() => Promise<void>) | null;
+  /** What must be done, in this order, before the next bytes are written. */
+  readonly #before: (() => Promise<void>)[] = [];
 
-  constructor(
-    services: StoreServices,
-    segmentBytesMax: () => number,
-    prepareLog: (() => Promise<void>) | null,
-  ) {
+  constructor(services: StoreServices, segmentBytesMax: () => number) {
     this.#services = services;
     this.#segmentBytesMax = segmentBytesMax;
-    this.prepareLog = prepareLog;
+  }
+
+  /** `task` may be run more than once if the disk is full. */
+  beforeNextWrite(task: () => Promise<void>): void {
+    this.#before.push(task);
   }
 
   add(segment: Segment, bytes: Uint8Array): void {
@@ -85,12 +86,24 @@ export class SegmentWriter {
     this.#next();
   }
 
-  /** After this the segment's bytes are safe whatever happens. */
-  async sync(segment: Segment): Promise<void> {
-    if (!segment.isUnsynced) return;
+  /**
+   * After this the segment's written bytes are safe whatever happens. Shared by the commit and by
+   * sealing: a segment counts as unsynced until its sync has come to its end, so that neither
+   * relies on one that is only under way.
+   */
+  sync(segment: Segment): Promise<void> {
+    if (!segment.isUnsynced) return Promise.resolve();
+    const underWay = this.#syncing.get(segment);
+    if (underWay !== undefined) return underWay;
+    const sync = this.#syncNow(segment).finally(() => this.#syncing.delete(segment));
+    this.#syncing.set(segment, sync);
+    return sync;
+  }
+
+  async #syncNow(segment: Segment): Promise<void> {
+    await this.#fdatasync(segment);
     segment.isUnsynced = false;
     this.#unsynced.delete(segment);
-    await this.#fdatasync(segment);
   }
 
   /** Takes over a segment that recovery found and could not be sure is synced. */
@@ -116,7 +129,7 @@ export class SegmentWriter {
   #next(): void {
     const run = this.#underWay[this.#done];
     if (run === undefined) return this.#afterWrites();
-    if (run.segment.isNew || this.prepareLog !== null || this.#prewriting !== null) {
+    if (run.segment.isNew || this.#before.length > 0 || this.#prewriting !== null) {
       this.#prepare(run).then(() => this.#write(run), this.#finish);
       return;
     }
@@ -125,9 +138,9 @@ export class SegmentWriter {
 
   async #prepare(run: Run): Promise<void> {
     await this.#prewriting;
-    if (this.prepareLog !== null) {
-      await this.prepareLog();
-      this.prepareLog = null;
+    while (this.#before.length > 0) {
+      await this.#before[0]!();
+      this.#before.shift();
     }
     const { segment } = run;
     if (!segment.isNew) return;

@@ -7,6 +7,7 @@ import type { FileSystem } from './file-system.ts';
 import type { LoadedIndexes } from './index-files.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { Positions } from './positions.ts';
+import { SharedRun } from './shared-run.ts';
 import type { TailBudget } from './tail-budget.ts';
 import type { Decompress } from './timestamps.ts';
 
@@ -32,34 +33,29 @@ export interface StoreServices {
 export interface RecoveryRules {
   /** The store was closed in order: files are exactly as `log-positions` says. */
   readonly isClean: boolean;
-  /** The machine has not been down since: whatever was written is there, synced or not. */
-  readonly isSameBoot: boolean;
+  /** The machine may have been down since: of what was never synced any part can be missing. */
+  readonly mayHaveHoles: boolean;
   /** Older segments than those that may be damaged are checked too, up to so many bytes a log. */
   readonly scanBytesMax: number;
 }
 
-/** Syncs folders, one sync at a time per folder: who asks meanwhile shares the next one. */
+/** Syncs folders; who asks for the same one meanwhile shares a sync. */
 export class FolderSync {
   readonly #fs: FileSystem;
-  readonly #running = new Map<string, { current: Promise<void>; next: Promise<void> | null }>();
+  readonly #runs = new Map<string, SharedRun>();
 
   constructor(fs: FileSystem) {
     this.#fs = fs;
   }
 
   /** Resolves when every name that is in the folder now is safe. */
-  sync(folder: string): Promise<void> {
-    const running = this.#running.get(folder);
-    if (running === undefined) return this.#start(folder);
-    running.next ??= running.current.then(() => this.#start(folder));
-    return running.next;
-  }
-
-  #start(folder: string): Promise<void> {
-    const current = this.#fs.syncDirectory(folder).finally(() => {
-      if (this.#running.get(folder)?.current === current) this.#running.delete(folder);
-    });
-    this.#running.set(folder, { current, next: null });
-    return current;
+  async sync(folder: string): Promise<void> {
+    let run = this.#runs.get(folder);
+    if (run === undefined) {
+      run = new SharedRun(() => this.#fs.syncDirectory(folder));
+      this.#runs.set(folder, run);
+    }
+    await run.run();
+    if (run.isIdle) this.#runs.delete(folder);
   }
 }

@@ -239,8 +239,8 @@ export class SimulatedFileSystem implements FileSystem {
     return this.#promise('rename', from, () => {
       if (!this.disk.names.has(from)) throw simulatedError('ENOENT', from);
       this.disk.change(to, (names) => {
-        for (const [name, node] of [...names]) {
-          if (name !== from && !name.startsWith(`${from}/`)) continue;
+        const moved = [...names].filter(([name]) => isBelow(name, from));
+        for (const [name, node] of moved) {
           names.delete(name);
           names.set(to + name.slice(from.length), node);
         }
@@ -257,9 +257,7 @@ export class SimulatedFileSystem implements FileSystem {
   removeDirectory(path: string): Promise<void> {
     return this.#promise('removeDirectory', path, () => {
       this.disk.change(path, (names) => {
-        for (const name of [...names.keys()]) {
-          if (name === path || name.startsWith(`${path}/`)) names.delete(name);
-        }
+        for (const name of names.keys()) if (isBelow(name, path)) names.delete(name);
       });
     });
   }
@@ -275,6 +273,10 @@ export class SimulatedFileSystem implements FileSystem {
   bootId(): Promise<string | null> {
     return Promise.resolve(`boot ${this.disk.boots}`);
   }
+}
+
+function isBelow(name: string, folder: string): boolean {
+  return name === folder || name.startsWith(`${folder}/`);
 }
 
 function noPart(): void {}
