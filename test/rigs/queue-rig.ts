@@ -73,7 +73,7 @@ export interface PublishOptions {
 
 export class QueueRig {
   nowMs = START_MS;
-  store: LogStore;
+  store!: LogStore;
   schedule = new Schedule();
   readonly envelopes = new Envelopes();
   readonly memory: MemoryBudget;
@@ -86,17 +86,17 @@ export class QueueRig {
   #nextId = 1;
   readonly #ids = new Map<string, number>();
 
-  private constructor(memoryBytesMax: number, store: ((ports: Ports) => LogStore) | null) {
+  private constructor(memoryBytesMax: number) {
     this.memory = new MemoryBudget(memoryBytesMax);
-    this.store = store === null ? new MemoryStore(this.ports) : store(this.ports);
     registerTestOrigin(this.envelopes);
   }
 
   static async open(
     memoryBytesMax = 64 << 20,
-    store: ((ports: Ports) => LogStore) | null = null,
+    open: (ports: Ports) => LogStore | Promise<LogStore> = (ports) => new MemoryStore(ports),
   ): Promise<QueueRig> {
-    const rig = new QueueRig(memoryBytesMax, store);
+    const rig = new QueueRig(memoryBytesMax);
+    rig.store = await open(rig.ports);
     await rig.#start();
     return rig;
   }
@@ -167,6 +167,15 @@ export class QueueRig {
   /** Turns with pauses for promises in between. */
   async settle(): Promise<void> {
     for (let i = 0; i < 5; i++) {
+      this.turn();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Turns until it is so. */
+  async until(condition: () => boolean): Promise<void> {
+    for (let i = 0; !condition(); i++) {
+      if (i === 100_000) throw new Error('it never came about');
       this.turn();
       await new Promise((resolve) => setImmediate(resolve));
     }
