@@ -40,7 +40,7 @@ export function consumeStream(
     throw preconditionFailed(`consumer prefetch count is not set for '${where}'`);
   }
   if (noAck) {
-    throw notImplemented(`automatic acknowledgement not supported by stream ${where}`);
+    throw notImplemented(`automatic acknowledgement not supported by stream queues ${where}`);
   }
   if (channel.credit.limit > 0) throw notImplemented(`${where} does not support global qos`);
   if (args.get('x-priority')) {
