@@ -1,45 +1,38 @@
 /**
  * One row's load against Posthorn alone under V8's sampling profiler, with the functions that took
- * the time as a table. The profile is written by Node itself when the broker ends on SIGTERM, and
- * can also be opened in Chrome's DevTools.
+ * the time as a table. Only the second run is profiled, when the code is warm; what the profiler
+ * gave is kept as a file that Chrome's DevTools open.
  */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { cacheFolder, repositoryRoot } from '../scripts/peers/index.ts';
+import { cacheFolder, freePorts, repositoryRoot } from '../scripts/peers/index.ts';
+import { type CpuProfile, Profiler } from './inspector.ts';
 import type { Row } from './rows.ts';
 import { type SideName, startSide } from './sides.ts';
-
-interface CpuProfile {
-  nodes: {
-    id: number;
-    callFrame: { functionName: string; url: string; lineNumber: number };
-    children?: number[];
-  }[];
-  samples: number[];
-  timeDeltas: number[];
-}
 
 const shown = 45;
 
 export async function profileRow(row: Row, sideName: SideName, seconds: number): Promise<string> {
-  const folder = join(cacheFolder, 'bench', `profile-${row.id}-${Date.now()}`);
+  const folder = join(cacheFolder, 'bench');
   mkdirSync(folder, { recursive: true });
-  const flags = ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval', '500'];
-  const side = await startSide(sideName, flags);
-  let rate = 0;
+  const [port] = (await freePorts(1)) as [number];
+  const side = await startSide(sideName, [`--inspect=127.0.0.1:${port}`]);
   try {
     await row.prepare?.(side);
     await row.run(side, seconds);
-    rate = (await row.run(side, seconds)).rate;
+    const profiler = await Profiler.connect(port);
+    await profiler.start();
+    const { rate, usage, messages } = await row.run(side, seconds);
+    const profile = await profiler.stop();
+    const path = join(folder, `${row.id}-${Date.now()}.cpuprofile`);
+    writeFileSync(path, JSON.stringify(profile));
+    const costUs = ((usage.serverCpuMs * 1000) / messages).toFixed(2);
+    const title = `${row.title}, ${sideName}: ${Math.round(rate)} msg/s, ${costUs} µs/msg, profiled`;
+    return `${title}\n${path}\n${hotFunctions(profile)}`;
   } finally {
     await side.stop();
   }
-  const file = readdirSync(folder).find((name) => name.endsWith('.cpuprofile'));
-  if (file === undefined) throw new Error(`${folder}: no profile; did the broker end in order?`);
-  const path = join(folder, file);
-  const title = `${row.title}, ${sideName}: ${Math.round(rate)} msg/s while profiled\n${path}`;
-  return `${title}\n${hotFunctions(JSON.parse(readFileSync(path, 'utf8')) as CpuProfile)}`;
 }
 
 /** Self and total time per function, in percent of the time the process was not idle. */

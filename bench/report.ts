@@ -90,7 +90,9 @@ function cells(results: readonly RowResult[]): string[][] {
       side.ratio === undefined
         ? ''
         : `${factor(side.ratio.median)} (${factor(side.ratio.min)}–${factor(side.ratio.max)})`,
-      side.goal === undefined ? '' : `≥ ${side.goal} ${side.met === true ? 'met' : 'SHORT'}`,
+      side.goal === undefined || side.ratio === undefined
+        ? ''
+        : `≥ ${side.goal} ${side.met === true ? 'met' : 'SHORT'}`,
       side.serverUsPerMessage.toFixed(2),
       [side.serverCores, side.loadCores, side.otherCores].map((n) => n.toFixed(2)).join(' / '),
       lastCell(side),
