@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Codec } from './batch.ts';
 import { BrokerError } from './errors.ts';
@@ -91,11 +92,15 @@ test('changes set and unset, and the entries say what is default', () => {
   assert.throws(() => before.with([['nonsense', null]]), /Unknown topic config name/);
 });
 
-test('every setting that has no effect says why', () => {
+test('every setting is in the documentation, with why it has no effect or is refused', () => {
+  const document = readFileSync(new URL('../../docs/topic-settings.md', import.meta.url), 'utf8');
   const entries = config({}).entries();
   assert.ok(entries.length > 30);
   for (const { definition } of entries) {
-    assert.ok(definition.documentation.length > 10, definition.name);
-    if (definition.effect !== undefined) assert.ok(definition.effect.length > 10, definition.name);
+    const row = document.split('\n').find((line) => line.startsWith(`| \`${definition.name}\` |`));
+    assert.ok(row, `${definition.name} is not documented`);
+    assert.ok(row.includes(definition.documentation), row);
+    assert.ok(row.includes(definition.effect ?? ''), row);
+    assert.ok(row.includes(definition.refused?.reason ?? ''), row);
   }
 });
