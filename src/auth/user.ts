@@ -6,7 +6,7 @@
 import { BrokerError } from '#core/errors.ts';
 import type { Identity, Permission } from '#core/authenticator.ts';
 
-export interface PermissionSettings {
+interface PermissionSettings {
   readonly configure: string;
   readonly write: string;
   readonly read: string;

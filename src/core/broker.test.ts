@@ -8,7 +8,7 @@ import { Message, Outcome } from './message.ts';
 
 function routes(rig: BrokerRig, exchange: string, routingKey: string): string[] | null {
   const route = rig.namespace.resolve(exchange, routingKey);
-  return route && route.targets.map((target) => target.name).sort();
+  return route && route.targets.map((target) => target.name).toSorted();
 }
 
 test('what is durable is there after a restart, and nothing else', async () => {

@@ -29,7 +29,7 @@ import type { QueueServices } from './queue-services.ts';
 import { Schedule } from './schedule.ts';
 import type { Topic } from './topic.ts';
 
-export const DEFAULT_NAMESPACE = '/';
+const DEFAULT_NAMESPACE = '/';
 
 export interface BrokerDefaults {
   readonly sync: Sync;

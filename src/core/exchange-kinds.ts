@@ -8,12 +8,7 @@ import { BrokerError } from './errors.ts';
 import { sameValue } from './header-json.ts';
 import { SubjectTrie } from './subject-trie.ts';
 
-export const EXCHANGE_KINDS = ['direct', 'fanout', 'topic', 'headers'] as const;
-export type ExchangeKind = (typeof EXCHANGE_KINDS)[number];
-
-export function isExchangeKind(name: string): name is ExchangeKind {
-  return (EXCHANGE_KINDS as readonly string[]).includes(name);
-}
+export type ExchangeKind = 'direct' | 'fanout' | 'topic' | 'headers';
 
 export interface Matcher {
   /** Looks at headers, so its matches cannot be remembered by routing key. */
@@ -69,14 +64,10 @@ class FanoutMatcher implements Matcher {
   }
 }
 
-/** Also routes the records of a topic by their key. */
-export class TopicMatcher implements Matcher {
+/** Also what a topic that is the source of bindings routes its records with. */
+class TopicMatcher implements Matcher {
   readonly needsHeaders = false;
   readonly #trie = new SubjectTrie<Binding>();
-
-  get size(): number {
-    return this.#trie.size;
-  }
 
   add(binding: Binding): void {
     this.#trie.add(binding.routingKey, binding);

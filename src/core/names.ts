@@ -9,7 +9,7 @@ const PART_LENGTH_MAX = 120;
 const TOPIC_NAME = /^[A-Za-z0-9._-]{1,249}$/;
 
 /** The default namespace is `default`; others are escaped, so that none can take that name. */
-export function namespaceFolder(name: string): string {
+function namespaceFolder(name: string): string {
   if (name === '/') return 'default';
   return name === 'default' ? '_64efault' : escaped(name);
 }
@@ -45,9 +45,4 @@ export function checkTopicName(name: string): void {
     kind: 'topic',
     name,
   });
-}
-
-/** Names that only the broker may declare (AMQP 0-9-1, 1.7.2.1 rule 02). */
-export function isReservedName(name: string): boolean {
-  return name.startsWith('amq.');
 }

@@ -24,7 +24,7 @@ function refuses(
 function targets(rig: BrokerRig, exchange: string, routingKey: string): string[] {
   const route = rig.namespace.resolve(exchange, routingKey);
   assert.ok(route, `exchange ${exchange}`);
-  return route.targets.map((target) => target.name).sort();
+  return route.targets.map((target) => target.name).toSorted();
 }
 
 function toQueue(name: string) {

@@ -78,7 +78,7 @@ export class Namespace implements RouterTables, QueueHome {
   // ---- Exchanges
 
   /** The exchange of that name and those options, new or there. Throws BrokerError 'inequivalent'.
-   * That only the broker declares `amq.*` is the protocol's rule (isReservedName). */
+   * That only the broker declares `amq.*` is the protocol's rule. */
   declareExchange(name: string, options: ExchangeOptions): Exchange {
     const existing = this.exchanges.get(name);
     if (existing) {

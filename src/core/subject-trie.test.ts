@@ -23,7 +23,7 @@ function split(text: string, separator: string): string[] {
 function found(trie: SubjectTrie<string>, subject: string): string[] {
   const values: string[] = [];
   trie.match(subject, values);
-  return values.sort();
+  return values.toSorted();
 }
 
 /** Small and seeded, so that a failure can be run again. */
@@ -73,7 +73,7 @@ for (const syntax of [AMQP_SYNTAX, { separator: '/', one: '+', many: '#' }]) {
           .filter((pattern) =>
             matches(split(pattern, syntax.separator), split(subject, syntax.separator), syntax),
           )
-          .sort();
+          .toSorted();
         matched += expected.length;
         assert.deepEqual(found(trie, subject), expected, `seed ${seed} round ${round}: ${subject}`);
       }
