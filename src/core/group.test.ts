@@ -136,7 +136,9 @@ describe('joining', () => {
   test('an id that was handed out and not used expires, and no longer holds up the others', () => {
     const [leader] = stable(1);
     joining('', { knownMemberRequired: true });
-    const again = joining(leader!, { protocols: [{ name: 'range', metadata: Buffer.from('new') }] });
+    const again = joining(leader!, {
+      protocols: [{ name: 'range', metadata: Buffer.from('new') }],
+    });
     assert.deepEqual(again, [], 'the rebalance waits for the one that was invited');
     host.advance(10_001);
     assert.equal(again[0]!.generation, 2);

@@ -34,10 +34,13 @@ test('the last value of a key is read back, deletions too', async () => {
   journal.delete('never');
   journal.set('c', '');
   await committed(store);
-  assert.deepEqual([...(await open(store)).values], [
-    ['a', '2'],
-    ['c', ''],
-  ]);
+  assert.deepEqual(
+    [...(await open(store)).values],
+    [
+      ['a', '2'],
+      ['c', ''],
+    ],
+  );
 });
 
 test('the log stays in proportion to what is alive', async () => {

@@ -18,7 +18,13 @@ for (const flexible of [false, true]) {
   test(`what is written is read back, ${flexible ? 'flexible' : 'fixed'}`, () => {
     const long = 'ü'.repeat(500);
     const bytes = written(flexible, (w) => {
-      w.int8(-3).bool(true).int16(-2).int32(-70_000).int64(-5).int64(2 ** 40 + 7).uuid(ID);
+      w.int8(-3)
+        .bool(true)
+        .int16(-2)
+        .int32(-70_000)
+        .int64(-5)
+        .int64(2 ** 40 + 7)
+        .uuid(ID);
       w.string('name').nullableString(null).nullableString('').string(long);
       w.bytes(Uint8Array.of(1, 2)).array([4, 5], (each, n) => each.int32(n).tags());
       w.arrayLength(-1).int32Array([9]).unsignedVarint(300).tags();
@@ -59,7 +65,10 @@ for (const flexible of [false, true]) {
 
   test(`every cut throws RangeError, ${flexible ? 'flexible' : 'fixed'}`, () => {
     const bytes = written(flexible, (w) => {
-      w.string('name').bytes(Uint8Array.of(1, 2)).array([4, 5], (each, n) => each.int64(n)).uuid(ID);
+      w.string('name')
+        .bytes(Uint8Array.of(1, 2))
+        .array([4, 5], (each, n) => each.int64(n))
+        .uuid(ID);
       w.tags();
     });
     const read = (end: number): void => {
@@ -93,7 +102,10 @@ test('unknown tagged fields are skipped, known ones are seen', () => {
 });
 
 test('a null where none may be is refused', () => {
-  assert.throws(() => new Reader().reset(Buffer.from([0xff, 0xff]), 0, 2, false).string(), RangeError);
+  assert.throws(
+    () => new Reader().reset(Buffer.from([0xff, 0xff]), 0, 2, false).string(),
+    RangeError,
+  );
   assert.throws(() => new Reader().reset(Buffer.from([0]), 0, 1, true).ownBytes(), RangeError);
 });
 
@@ -102,7 +114,10 @@ test('referenced bytes are not copied and the length in front is right', () => {
   const writer = new Writer(output);
   const big = Buffer.alloc(100_000, 7);
   for (let round = 0; round < 3; round++) {
-    writer.begin(true).string('x'.repeat(9000)).bytesLength(big.length + 10);
+    writer
+      .begin(true)
+      .string('x'.repeat(9000))
+      .bytesLength(big.length + 10);
     writer.reference(Buffer.alloc(10, 1)).reference(big).string('tail'.repeat(5000)).tags().end();
   }
   const parts = output.take();
