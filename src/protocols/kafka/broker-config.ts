@@ -11,8 +11,10 @@ import type { ConfigType } from '#core/topic-config-definitions.ts';
 import { TopicConfig } from '#core/topic-config.ts';
 
 const MINUTE_MS = 60_000;
+/** What a topic's retention.ms defaults to; Kafka shows it by the hour. */
+const WEEK_HOURS = 168;
 
-/** Not meant for topics: name, type, value, and whether it differs from Kafka's default. */
+/** What is not a default of topics. */
 type Setting = readonly [name: string, type: ConfigType, value: string | number | boolean];
 
 export function brokerConfig(node: KafkaNode): ConfigLine[] {
@@ -49,6 +51,7 @@ function settings({ broker }: KafkaNode): Setting[] {
     ['offsets.retention.minutes', 'int', groups.limits.offsetsRetentionMs / MINUTE_MS],
     ['offsets.retention.check.interval.ms', 'long', groups.limits.offsetsCheckMs],
     ['offset.metadata.max.bytes', 'int', groups.limits.metadataCharsMax],
+    ['log.retention.hours', 'int', WEEK_HOURS],
     ['log.retention.check.interval.ms', 'long', defaults.retentionCheckMs],
     ['max.incremental.fetch.session.cache.slots', 'int', 1000],
     ['max.request.partition.size.limit', 'int', 2000],
