@@ -7,7 +7,7 @@
  * value would be sent with.
  */
 import type { HeaderValue } from '#core/envelope.ts';
-import { sameValue } from '#core/header-json.ts';
+import { headerJson, sameValue } from '#core/header-json.ts';
 import { preconditionFailed } from './errors.ts';
 import { fieldText, TYPE_NAMES, type FieldTable, type FieldValue } from './field-table.ts';
 import { fieldValue, headerValue } from './mapping.ts';
@@ -53,6 +53,6 @@ function described(field: FieldValue | undefined): string {
 }
 
 function plain(field: FieldValue): string {
-  const { value } = field;
-  return fieldText(field) ?? (typeof value === 'object' ? JSON.stringify(value) : String(value));
+  const text = fieldText(field);
+  return text ?? headerJson(headerValue(field));
 }

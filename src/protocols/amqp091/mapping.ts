@@ -94,7 +94,12 @@ function readHeaders(properties: Properties, envelope: Envelope): void {
 
 function keyBytes(value: HeaderValue): Uint8Array | null {
   if (value === null || value instanceof Uint8Array) return value;
-  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value, withoutBigint));
+}
+
+/** JSON has no integers beyond 2^53: they become text. */
+function withoutBigint(_name: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
 }
 
 export function headerValue(field: FieldValue): HeaderValue {
@@ -122,8 +127,9 @@ export function headerValue(field: FieldValue): HeaderValue {
 /** The first of a name that repeats; no prototype, so that every name is only a name. */
 export function tableValue(table: FieldTable): Record<string, HeaderValue> {
   const values = Object.create(null) as Record<string, HeaderValue>;
-  for (let i = table.names.length - 1; i >= 0; i--) {
-    values[table.names[i]!] = headerValue(table.values[i]!);
+  for (let i = 0; i < table.names.length; i++) {
+    const name = table.names[i]!;
+    if (!(name in values)) values[name] = headerValue(table.values[i]!);
   }
   return values;
 }
