@@ -53,6 +53,8 @@ export class DiskLog implements Log, Committable, TailOwner {
 
   readonly #services: StoreServices;
   readonly #segments: Segment[];
+  /** Older ones, below the start, whose files are still to be deleted. */
+  readonly #dead: Segment[] = [];
   readonly #writer: SegmentWriter;
   readonly #tail: BatchTail;
   #slot = -1;
@@ -103,7 +105,6 @@ export class DiskLog implements Log, Committable, TailOwner {
       if (segment.isUnsynced) this.#writer.adopt(segment);
     }
     dropEpochsBefore(this.epochs, this.startOffset);
-    this.#deleteDeadSegments();
   }
 
   get sizeBytes(): number {
@@ -305,8 +306,8 @@ export class DiskLog implements Log, Committable, TailOwner {
     this.#tail.dropBefore(Math.min(offset, this.#writtenOffset));
     this.#services.tails.shrink(before - this.#tail.bytes);
     dropEpochsBefore(this.epochs, offset);
+    this.#buryDeadSegments();
     this.#becomeDirty();
-    this.#deleteDeadSegments();
   }
 
   configure(change: Partial<LogConfig>, nowMs: number): number {
@@ -316,24 +317,32 @@ export class DiskLog implements Log, Committable, TailOwner {
     const next = this.#segments[count];
     const offset = next === undefined ? this.endOffset : next.baseOffset;
     if (offset > this.committedOffset) return this.startOffset;
-    if (next === undefined) this.#roll();
+    // The new segment's file must be there before the last other one goes.
+    if (next === undefined) this.#writer.add(this.#roll(), new Uint8Array(0));
     this.deleteBefore(Math.max(offset, this.startOffset));
     return this.startOffset;
   }
 
-  /** Segments that lie wholly below the start and are in their files are deleted. */
-  #deleteDeadSegments(): void {
+  /** Segments that lie wholly below the start do not count any more. */
+  #buryDeadSegments(): void {
     let count = 0;
     while (
       count + 1 < this.#segments.length &&
-      this.#segments[count + 1]!.baseOffset <= this.startOffset &&
-      !this.#writer.isBusyWith(this.#segments[count]!)
+      this.#segments[count + 1]!.baseOffset <= this.startOffset
     ) {
-      count++;
+      this.#sizeBytes -= this.#segments[count++]!.sizeBytes;
     }
-    if (count === 0) return;
-    for (const segment of this.#segments.splice(0, count)) {
-      this.#sizeBytes -= segment.sizeBytes;
+    if (count > 0) this.#dead.push(...this.#segments.splice(0, count));
+  }
+
+  /** Deletes the files of dead segments, once the new start has been noted. The segment after a
+   * deleted one must have a file: its name tells where the log begins even if nothing else does. */
+  #deleteDeadSegments(): void {
+    while (this.#dead.length > 0) {
+      const segment = this.#dead[0]!;
+      const next = this.#dead[1] ?? this.#segments[0]!;
+      if (this.#writer.isBusyWith(segment) || next.isNew) return;
+      this.#dead.shift();
       this.#writer.forget(segment);
       this.#services.indexes.forget(segment);
       this.#chore(() => this.#deleteFiles(segment));
@@ -411,7 +420,9 @@ export class DiskLog implements Log, Committable, TailOwner {
       this.#notePosition();
     }
     this.#leaveMemory();
-    for (const segment of this.#segments) await this.#services.files.closeIdle(segment.file);
+    for (const segment of [...this.#dead, ...this.#segments]) {
+      await this.#services.files.closeIdle(segment.file);
+    }
   }
 
   async #writeFinalSnapshot(): Promise<void> {
@@ -430,7 +441,9 @@ export class DiskLog implements Log, Committable, TailOwner {
     await this.#chores;
     await this.#writer.whenQuiet();
     this.#leaveMemory();
-    for (const segment of this.#segments) await this.#services.files.forget(segment.file);
+    for (const segment of [...this.#dead, ...this.#segments]) {
+      await this.#services.files.forget(segment.file);
+    }
   }
 
   #leaveMemory(): void {

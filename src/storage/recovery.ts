@@ -350,6 +350,8 @@ class Recovery {
   async #skipToStart(): Promise<void> {
     const startOffset = this.#position?.startOffset ?? 0;
     if (startOffset <= this.#endOffset) return;
+    // No file will tell the start any more, so the position must be safe first.
+    await this.#services.positions.settle();
     await this.#dropAfter(-1);
     const { indexIntervalBytes } = this.#config;
     this.#segments.push(Segment.create(this.#folder, startOffset, indexIntervalBytes));
