@@ -15,9 +15,12 @@ export interface Target {
   env: Record<string, string>;
   /** Folder whose partitions are Kafka log segments. */
   kafkaData: string;
+  /** Ends the brokers, in order or by `kill -9`. */
+  halt(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Starts them again on the same data and the same ports. */
+  resume(): Promise<void>;
+  /** Ends everything and removes the data. */
   stop(): Promise<void>;
-  /** `kill -9`, then start again on the same data and the same ports. */
-  crash(): Promise<void>;
 }
 
 function environment(name: Target['name'], kafkaPort: number, amqpPort: number): Record<string, string> {
@@ -42,14 +45,16 @@ export async function startPosthorn(data: string, kafkaPort = 0, amqpPort = 0): 
   const manifest = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as {
     scripts: { start: string };
   };
-  const [command = '', ...args] = manifest.scripts.start.split(' ');
+  const start = manifest.scripts.start.replace(/^exec /, '');
   const ports = [`kafka=${kafkaPort}`, `amqp=${amqpPort}`, 'http=0'];
   const flags = ['--data', join(data, 'store'), ...ports.flatMap((port) => ['--port', port])];
   const bin = join(repositoryRoot, 'node_modules', '.bin');
   const logFile = join(data, 'posthorn.log');
-  const paths = args.map((arg) => (arg.endsWith('.ts') ? join(repositoryRoot, arg) : arg));
   const before = logSize(logFile);
-  const child = spawnOwned(join(bin, command), [...paths, ...flags], logFile);
+  // As npm would: a shell in the repository's root, local binaries first; `exec` keeps the pid.
+  const script = `cd '${repositoryRoot}' && exec ${start} "$@"`;
+  const env = { PATH: `${bin}:${process.env.PATH}` };
+  const child = spawnOwned('/bin/sh', ['-c', script, 'sh', ...flags], logFile, env);
   const ready = await readyLine(child, logFile, before);
   return {
     kafkaPort: portOf(ready, 'kafka'),
@@ -106,8 +111,8 @@ export async function posthornTarget(): Promise<Target> {
     name: 'posthorn',
     env: environment('posthorn', kafkaPort, amqpPort),
     kafkaData: join(data, 'store'),
-    crash: async () => {
-      await posthorn.end('SIGKILL');
+    halt: (signal) => posthorn.end(signal),
+    resume: async () => {
       posthorn = await startPosthorn(data, kafkaPort, amqpPort);
     },
     stop: async () => {
@@ -125,8 +130,10 @@ export async function peerTarget(): Promise<Target> {
     name: 'peer',
     env: environment('peer', kafka.port, rabbitmq.port),
     kafkaData: join(kafka.dataDir, 'data'),
-    crash: async () => {
-      await Promise.all(peers.map((peer) => peer.kill()));
+    halt: async (signal) => {
+      await Promise.all(peers.map((peer) => (signal === 'SIGKILL' ? peer.kill() : peer.stop())));
+    },
+    resume: async () => {
       peers = await Promise.all([
         startKafka({ dataDir: kafka.dataDir, port: kafka.port }),
         startRabbitmq({ dataDir: rabbitmq.dataDir, port: rabbitmq.port }),
