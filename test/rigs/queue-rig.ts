@@ -193,8 +193,12 @@ export class QueueRig {
     this.nowMs = untilMs;
   }
 
-  /** Opens everything again from `store`; queues recover. */
-  async restart(queues: Record<string, Partial<QueueOptions>>, store: LogStore): Promise<void> {
+  /** Opens everything again from `store`; queues recover, and what `others` opens. */
+  async restart(
+    queues: Record<string, Partial<QueueOptions>>,
+    store: LogStore,
+    others: () => Promise<void> = async () => {},
+  ): Promise<void> {
     this.store = store;
     this.queues.clear();
     this.#tasks = [];
@@ -208,6 +212,7 @@ export class QueueRig {
       await queue.recover();
       this.#keep(queue);
     }
+    await others();
     const recovered = this.acks.recovered();
     await this.settle();
     await recovered;
