@@ -128,6 +128,20 @@ test('several partitions are merged; an offset over them is refused', async () =
   await assert.rejects(open(topic, { offset: 5 }), { code: 'invalid-argument' });
 });
 
+test('reads partitions that are added while it reads', async () => {
+  const { rig, topic } = await rigWithTopic();
+  const all = await open(topic, 'next');
+  rig.namespace.createPartitions('t', 2);
+  topic.partitions[1]!.append(makeBatch());
+  await rig.broker.committed();
+  assert.deepEqual(all.subscriber.got, ['1:0:value']);
+  all.reader.cancel();
+  rig.namespace.createPartitions('t', 3);
+  topic.partitions[2]!.append(makeBatch());
+  await rig.broker.committed();
+  assert.equal(all.subscriber.got.length, 1);
+});
+
 test('ends with its topic, once; a cancelled one hears nothing', async () => {
   const { rig, topic } = await rigWithTopic(2);
   const { subscriber } = await open(topic, 'first');

@@ -17,7 +17,7 @@ import { BrokerError } from './errors.ts';
 import { Message } from './message.ts';
 import type { Partition, PartitionListener } from './partition.ts';
 import { PartitionReader } from './partition-reader.ts';
-import type { Topic } from './topic.ts';
+import type { Topic, TopicFollower } from './topic.ts';
 
 export type StreamStart =
   | 'first'
@@ -48,13 +48,14 @@ export interface StreamOptions {
 const READ_AHEAD_BYTES = 1024 * 1024;
 const READ_BYTES_MIN = 16 * 1024;
 
-export class StreamReader implements PartitionListener {
+export class StreamReader implements PartitionListener, TopicFollower {
   readonly topic: Topic;
   /** Set by the protocol while its output is not writable; then set false and pump(). */
   paused = false;
   readonly #subscriber: StreamSubscriber;
   readonly #credits: readonly Credit[];
-  readonly #readers: readonly PartitionReader[];
+  readonly #readers: PartitionReader[];
+  readonly #readBytes: number;
   readonly #message = new Message();
   #turn = 0;
   #pumping = false;
@@ -65,12 +66,19 @@ export class StreamReader implements PartitionListener {
     this.#subscriber = options.subscriber;
     this.#credits = options.credits;
     const share = Math.floor(READ_AHEAD_BYTES / partitions.length);
-    const readBytes = Math.max(READ_BYTES_MIN, share);
-    const loaded = (): void => this.pump();
-    this.#readers = partitions.map(
-      (partition, i) => new PartitionReader(partition, positions[i]!, readBytes, loaded),
-    );
-    for (const partition of partitions) partition.onCommitted(this);
+    this.#readBytes = Math.max(READ_BYTES_MIN, share);
+    this.#readers = partitions.map((partition, i) => this.#reader(partition, positions[i]!));
+    if (options.partition === null) this.topic.follow(this);
+  }
+
+  #reader(partition: Partition, position: number): PartitionReader {
+    partition.onCommitted(this);
+    return new PartitionReader(partition, position, this.#readBytes, () => this.pump());
+  }
+
+  /** TopicFollower: a partition was added, and is read from its beginning. */
+  grown(partition: Partition): void {
+    this.#readers.push(this.#reader(partition, 0));
   }
 
   /**
@@ -90,6 +98,13 @@ export class StreamReader implements PartitionListener {
       );
     }
     const positions = await Promise.all(partitions.map((each) => startOf(each, start)));
+    // Those that were added meanwhile.
+    if (partition === null) {
+      for (const added of topic.partitions.slice(partitions.length)) {
+        partitions.push(added);
+        positions.push(0);
+      }
+    }
     if (topic.deleted) {
       const detail = { kind: 'topic', name: topic.name };
       throw new BrokerError('not-found', `topic '${topic.name}' was deleted`, detail);
@@ -116,6 +131,7 @@ export class StreamReader implements PartitionListener {
   cancel(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.topic.unfollow(this);
     for (const reader of this.#readers) {
       reader.partition.offCommitted(this);
       reader.end();

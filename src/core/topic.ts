@@ -32,6 +32,10 @@ const FEED_OPTIONS = {
 } as const;
 const BATCH_OVERHEAD_BYTES = 61;
 
+export interface TopicFollower {
+  grown(partition: Partition): void;
+}
+
 export class Topic implements Destination {
   readonly name: string;
   readonly namespace: Namespace;
@@ -46,6 +50,7 @@ export class Topic implements Destination {
   deleted = false;
   /** Its bindings as a source; null until there is one. */
   feed: Exchange | null = null;
+  readonly #followers = new Set<TopicFollower>();
   #feeding = false;
   #nextPartition = 0;
   #cursor: RecordCursor | null = null;
@@ -72,7 +77,18 @@ export class Topic implements Destination {
 
   /** Namespace only. */
   addPartition(log: Log): void {
-    this.partitions.push(new Partition(this, this.partitions.length, log));
+    const partition = new Partition(this, this.partitions.length, log);
+    this.partitions.push(partition);
+    for (const follower of this.#followers) follower.grown(partition);
+  }
+
+  /** Hears of every partition that is added. */
+  follow(follower: TopicFollower): void {
+    this.#followers.add(follower);
+  }
+
+  unfollow(follower: TopicFollower): void {
+    this.#followers.delete(follower);
   }
 
   /** Namespace only: it is deleted; whoever follows a partition hears of it. */
