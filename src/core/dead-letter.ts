@@ -12,10 +12,10 @@ import { DeathReason } from './message.ts';
 
 /** Longest history; what dies in yet another place is dropped. Ends chains of queues that hand a
  * message on at once. */
-export const DEATHS_MAX = 128;
+const DEATHS_MAX = 128;
 
 /** `deaths` and one more death, the newest first. `death.count` is 1. */
-export function withDeath(deaths: readonly Death[] | null, death: Death): Death[] {
+function withDeath(deaths: readonly Death[] | null, death: Death): Death[] {
   if (deaths === null) return [death];
   const same = deaths.find((each) => each.queue === death.queue && each.reason === death.reason);
   if (same === undefined) return [death, ...deaths];

@@ -66,7 +66,9 @@ export class MemoryBudget {
     if (this.#shedding) return;
     this.#shedding = true;
     const goal = this.limitBytes * SPILL_TO_SHARE;
-    for (const holder of [...this.#holders]) {
+    // A copy: those that shed are put back at the end.
+    const holders = Array.from(this.#holders);
+    for (const holder of holders) {
       if (this.#usedBytes <= goal) break;
       if (holder.shed(this.#usedBytes - goal) === 0) continue;
       this.#holders.delete(holder);

@@ -5,9 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { QueueRig } from '#test/rigs/queue-rig.ts';
+import { QueueRig, bodyText } from '#test/rigs/queue-rig.ts';
 import { Credit } from './credit.ts';
-import type { Message } from './message.ts';
 import { Outcome } from './message.ts';
 import type { Queue } from './queue.ts';
 import type { QueueOptions } from './queue-options.ts';
@@ -133,7 +132,7 @@ class Run {
     this.#queue.subscribe({
       subscriber: {
         deliver: (message, offset, deliveryCount) =>
-          this.#delivered.push({ text: text(message), offset, redelivered: deliveryCount > 0 }),
+          this.#delivered.push({ text: bodyText(message), offset, redelivered: deliveryCount > 0 }),
         cancelled: () => {},
       },
       credits: [this.#credit],
@@ -293,10 +292,6 @@ class Run {
     const dead = this.#rig.takeAll(this.#rig.queues.get('dead')!);
     assert.deepEqual(dead.toSorted(), this.#expectedDead());
   }
-}
-
-function text(message: Message): string {
-  return Buffer.from(message.body.subarray(message.bodyStart, message.bodyEnd)).toString();
 }
 
 function randomOptions(random: () => number): Partial<QueueOptions> {

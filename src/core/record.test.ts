@@ -27,7 +27,7 @@ const DEATHS: Death[] = [
 
 function fullMessage(): Message {
   const message = new Message();
-  const bytes = Buffer.from('--source--|body|key|' + '\u0002h\u0002v');
+  const bytes = Buffer.from('--source--|body|key|\u0002h\u0002v');
   message.origin = Origin.Amqp091;
   message.source = message.body = message.key = message.headers = bytes;
   [message.sourceStart, message.sourceEnd] = [2, 8];

@@ -106,24 +106,9 @@ export function encodeRecord(
   const sourceLength = message.sourceEnd - message.sourceStart;
   const headersLength = message.headersEnd - message.headersStart;
 
-  let flags = message.durable ? FLAG_DURABLE : 0;
+  const flags = flagsOf(message, expiresAtMs, deathsBytes);
   let metaLength = META_FIXED_BYTES + sourceLength;
-  if (expiresAtMs !== 0) {
-    flags |= FLAG_EXPIRES;
-    metaLength += 8;
-  }
-  if (message.deliverAtMs !== 0) {
-    flags |= FLAG_DELIVER_AT;
-    metaLength += 8;
-  }
-  if (message.priority !== 0) {
-    flags |= FLAG_PRIORITY;
-    metaLength += 1;
-  }
-  if (deathsBytes !== null) {
-    flags |= FLAG_DEATHS;
-    metaLength += unsignedVarintLength(deathsBytes.length) + deathsBytes.length;
-  }
+  if (flags > FLAG_DURABLE) metaLength += optionalLength(flags, deathsBytes);
 
   const length =
     1 +
@@ -164,6 +149,24 @@ export function encodeRecord(
     at = copyBytes(target, at, message.headers, message.headersStart, message.headersEnd);
   }
   return at;
+}
+
+function flagsOf(message: Message, expiresAtMs: number, deathsBytes: Uint8Array | null): number {
+  let flags = message.durable ? FLAG_DURABLE : 0;
+  if (expiresAtMs !== 0) flags |= FLAG_EXPIRES;
+  if (message.deliverAtMs !== 0) flags |= FLAG_DELIVER_AT;
+  if (message.priority !== 0) flags |= FLAG_PRIORITY;
+  if (deathsBytes !== null) flags |= FLAG_DEATHS;
+  return flags;
+}
+
+function optionalLength(flags: number, deathsBytes: Uint8Array | null): number {
+  let length = 0;
+  if ((flags & FLAG_EXPIRES) !== 0) length += 8;
+  if ((flags & FLAG_DELIVER_AT) !== 0) length += 8;
+  if ((flags & FLAG_PRIORITY) !== 0) length += 1;
+  if (deathsBytes !== null) length += unsignedVarintLength(deathsBytes.length) + deathsBytes.length;
+  return length;
 }
 
 function writeMeta(
