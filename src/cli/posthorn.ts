@@ -5,14 +5,14 @@
  * second start on no TypeScript is stripped and nothing is compiled again.
  */
 import { readFileSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { useCompileCache } from './compile-cache.ts';
 import { addServe } from './serve.ts';
 
 /** The code for "used wrongly", as most commands of Unix have it. */
 const EXIT_USAGE = 2;
 
-enableCompileCache();
+useCompileCache();
 
 const manifest = new URL('../../package.json', import.meta.url);
 const { version, description } = JSON.parse(readFileSync(manifest, 'utf8')) as {

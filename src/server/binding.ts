@@ -4,7 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { type AddressInfo, isIP, isIPv4, type Server } from 'node:net';
-import type { Logger } from 'pino';
+import type { Logger } from './log.ts';
 import { ExitCode, RefusedStart } from './refused-start.ts';
 import type { PortName, Settings } from './settings.ts';
 

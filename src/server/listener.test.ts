@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
 import type { ByteSink, CloseReason, Connection, Peer, Protocol } from '#protocols/contract.ts';
 import { Listener } from './listener.ts';
+import { createLogger } from './log.ts';
 import { RefusedStart } from './refused-start.ts';
 import { WRITABLE_BYTES_MAX } from './socket-link.ts';
 import { readByEvent, readInto, type ReadingWay } from './socket-reading.ts';
@@ -48,7 +48,7 @@ class Probe implements Connection {
   }
 }
 
-const logger = pino({ level: 'silent' });
+const logger = createLogger('error');
 const opened: (() => void)[] = [];
 afterEach(() => {
   for (const close of opened.splice(0)) close();

@@ -6,7 +6,7 @@
  * hears that the peer is gone and the link is forgotten.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Logger } from 'pino';
+import type { Logger } from './log.ts';
 import { CloseReason, type Peer, type Protocol } from '#protocols/contract.ts';
 import { bind, type Binding, type HostSettings } from './binding.ts';
 import type { PortName } from './settings.ts';

@@ -5,7 +5,6 @@
  * HTTP opens before the broker and answers "starting" while it recovers; the protocols open after
  * it, so that no client meets half a broker.
  */
-import type { Logger } from 'pino';
 import { UserTable } from '#auth/user-table.ts';
 import { Broker } from '#core/broker.ts';
 import { BrokerError, CorruptionError } from '#core/errors.ts';
@@ -21,7 +20,7 @@ import { figuresOf, listenerFigures } from './figures.ts';
 import { HttpListener } from './http.ts';
 import { Listener } from './listener.ts';
 import { lockDataFolder } from './lock.ts';
-import { createLogger, journalist } from './log.ts';
+import { createLogger, journalist, type Logger } from './log.ts';
 import { Pacemaker } from './pacemaker.ts';
 import { randomPort } from './random.ts';
 import { readyLine } from './ready.ts';

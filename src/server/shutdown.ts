@@ -3,7 +3,7 @@
  * what is gathered is committed and closed, the folder is free for the next. Each step is bounded:
  * a peer that does not answer, or a disk that hangs, delays the end but does not prevent it.
  */
-import type { Logger } from 'pino';
+import type { Logger } from './log.ts';
 import type { Broker } from '#core/broker.ts';
 import type { HttpListener } from './http.ts';
 import type { Listener } from './listener.ts';
