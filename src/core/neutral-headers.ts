@@ -12,7 +12,8 @@
 import { BrokerError } from './errors.ts';
 import type { Envelope, Header, HeaderValue } from './envelope.ts';
 import type { Message } from './message.ts';
-import { readVarint, varintEnd, varintLength, writeVarint } from '#wire/varint.ts';
+import { copyBytes } from './record.ts';
+import { readVarint, varintEnd, writeVarint } from '#wire/varint.ts';
 
 type TextProperty =
   | 'contentType'
@@ -25,7 +26,7 @@ type TextProperty =
   | 'appId';
 
 /** Read back into properties. */
-const PROPERTY_BY_NAME = new Map<string, TextProperty>([
+const PROPERTIES: readonly (readonly [name: string, property: TextProperty])[] = [
   ['content-type', 'contentType'],
   ['content-encoding', 'contentEncoding'],
   ['correlation-id', 'correlationId'],
@@ -34,61 +35,81 @@ const PROPERTY_BY_NAME = new Map<string, TextProperty>([
   ['type', 'type'],
   ['user-id', 'userId'],
   ['app-id', 'appId'],
-]);
+];
+const PROPERTY_BY_NAME: ReadonlyMap<string, TextProperty> = new Map(PROPERTIES);
 /** The header that carries a record's key in protocols that have no keys. Not written again. */
 export const KEY_HEADER = 'x-key';
 
 const ADDRESS_PART_BYTES_MAX = 255;
 const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const scratch = new Uint8Array(64 * 1024);
+const VARINT_BYTES_MAX = 10;
+
+/** What is being encoded, up to `written`. One for all: nothing here waits for anything. */
+let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+let written = 0;
 
 /** Points `message.headers` at the encoded properties; valid until the next call. */
 export function encodeNeutral(envelope: Envelope, message: Message): void {
-  const headers: Header[] = [];
-  for (const [name, property] of PROPERTY_BY_NAME) {
+  written = 0;
+  let count = 0;
+  for (const [name, property] of PROPERTIES) {
     const value = envelope[property];
-    if (value !== null) headers.push({ name, value });
+    if (value === null) continue;
+    writeHeader(name, value);
+    count++;
   }
-  if (envelope.priority !== null) headers.push({ name: 'priority', value: envelope.priority });
+  if (envelope.priority !== null) {
+    writeHeader('priority', envelope.priority);
+    count++;
+  }
   if (envelope.expirationMs !== null) {
-    headers.push({ name: 'expiration', value: envelope.expirationMs });
+    writeHeader('expiration', envelope.expirationMs);
+    count++;
   }
-  for (const header of envelope.headers) if (header.name !== KEY_HEADER) headers.push(header);
-  message.headers = encodeHeaders(headers);
-  message.headerCount = headers.length;
+  for (const { name, value } of envelope.headers) {
+    if (name === KEY_HEADER) continue;
+    writeHeader(name, value);
+    count++;
+  }
+  message.headers = scratch;
+  message.headerCount = count;
   message.headersStart = 0;
-  message.headersEnd = message.headers.length;
+  message.headersEnd = written;
 }
 
-/** As in a Kafka record, without the count. May be the scratch buffer: valid until the next call. */
+/** As in a Kafka record, without the count. Valid until the next call. */
 export function encodeHeaders(headers: readonly Header[]): Uint8Array {
-  let length = 0;
-  const parts: (Buffer | null)[] = [];
-  for (const { name, value } of headers) {
-    const nameBytes = Buffer.from(name);
-    const valueBytes = headerBytes(value);
-    parts.push(nameBytes, valueBytes);
-    length += varintLength(nameBytes.length) + nameBytes.length;
-    length += valueBytes ? varintLength(valueBytes.length) + valueBytes.length : 1;
-  }
-  const target = length <= scratch.length ? scratch : new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    at = writeVarint(target, at, part ? part.length : -1);
-    if (!part) continue;
-    target.set(part, at);
-    at += part.length;
-  }
-  return target.subarray(0, at);
+  written = 0;
+  for (const { name, value } of headers) writeHeader(name, value);
+  return scratch.subarray(0, written);
 }
 
-function headerBytes(value: HeaderValue): Buffer | null {
-  if (value === null) return null;
-  if (typeof value === 'string') return Buffer.from(value);
-  if (value instanceof Uint8Array) {
-    return Buffer.from(value.buffer, value.byteOffset, value.length);
+function writeHeader(name: string, value: HeaderValue): void {
+  writeText(name);
+  if (value === null) {
+    reserve(VARINT_BYTES_MAX);
+    written = writeVarint(scratch, written, -1);
+  } else if (value instanceof Uint8Array) {
+    reserve(VARINT_BYTES_MAX + value.length);
+    written = writeVarint(scratch, written, value.length);
+    written = copyBytes(scratch, written, value, 0, value.length);
+  } else {
+    writeText(typeof value === 'string' ? value : headerText(value));
   }
-  return Buffer.from(headerText(value));
+}
+
+function writeText(content: string): void {
+  const length = Buffer.byteLength(content);
+  reserve(VARINT_BYTES_MAX + length);
+  written = writeVarint(scratch, written, length);
+  written += scratch.write(content, written);
+}
+
+function reserve(count: number): void {
+  if (written + count <= scratch.length) return;
+  const larger = Buffer.allocUnsafeSlow(Math.max(scratch.length * 2, written + count));
+  scratch.copy(larger, 0, 0, written);
+  scratch = larger;
 }
 
 function headerText(value: Exclude<HeaderValue, string | null | Uint8Array>): string {
@@ -150,22 +171,22 @@ export function decodeHeaders(message: Message): Header[] {
   return found;
 }
 
-/** Position after it; `end` when there is no whole header. */
-function decodeHeader(bytes: Uint8Array, at: number, end: number, into: Header[]): number {
+/** Position after it; `until` when there is no whole header. */
+function decodeHeader(bytes: Uint8Array, at: number, until: number, into: Header[]): number {
   try {
     const nameLength = readVarint(bytes, at);
     const nameAt = varintEnd;
     const nameEnd = nameAt + nameLength;
-    if (nameLength < 0 || nameEnd >= end) return end;
+    if (nameLength < 0 || nameEnd >= until) return until;
     const valueLength = readVarint(bytes, nameEnd);
     const valueAt = varintEnd;
     const valueEnd = valueAt + Math.max(valueLength, 0);
-    if (valueEnd > end) return end;
+    if (valueEnd > until) return until;
     const name = Buffer.from(bytes.buffer, bytes.byteOffset + nameAt, nameLength).toString();
     into.push({ name, value: valueLength < 0 ? null : headerValue(bytes, valueAt, valueEnd) });
     return valueEnd;
   } catch (error) {
-    if (error instanceof RangeError) return end;
+    if (error instanceof RangeError) return until;
     throw error;
   }
 }
@@ -181,7 +202,7 @@ function headerValue(bytes: Uint8Array, start: number, end: number): string | Ui
 
 /** Buffer's own slice would be a view. */
 function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes, start, end);
+  return new Uint8Array(bytes.subarray(start, end));
 }
 
 function malformed(reason: string): BrokerError {
