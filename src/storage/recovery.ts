@@ -330,11 +330,21 @@ class Recovery {
     if (!isLonger) return;
     const { files, fs } = this.#services;
     const fd = await files.use(segment.file, 'write');
-    await fs.truncate(fd, bytes).finally(() => files.release(segment.file));
+    try {
+      await fs.truncate(fd, bytes);
+      // At once: what was cut off must not come back under what is written now.
+      await new Promise<void>((resolve, reject) => {
+        fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+      });
+    } finally {
+      files.release(segment.file);
+    }
   }
 
   async #dropAfter(i: number): Promise<void> {
-    for (const segment of this.#segments.splice(i + 1)) await this.#remove(segment);
+    const dropped = this.#segments.splice(i + 1);
+    for (const segment of dropped) await this.#remove(segment);
+    if (dropped.length > 0) await this.#services.folders.sync(this.#folder);
   }
 
   async #remove(segment: Segment): Promise<void> {

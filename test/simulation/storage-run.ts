@@ -276,9 +276,8 @@ export class StorageRun {
   }
 
   async #settle(): Promise<void> {
-    let idle = false;
-    void this.#store.commit.whenIdle().then(() => (idle = true));
-    while (!idle && this.#failure === null) {
+    const commit = this.#store.commit;
+    while (!commit.idle && this.#failure === null) {
       this.#fireTimers();
       await new Promise((resolve) => void setImmediate(resolve));
     }
