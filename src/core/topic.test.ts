@@ -323,6 +323,29 @@ test("a producer's records feed the queues bound to the topic, by their key", as
   assert.equal(ready('all'), 3);
 });
 
+test('what AMQP publishes to a topic is fed on as it was published', async () => {
+  const rig = await BrokerRig.open();
+  const t = topic(rig);
+  const u = rig.namespace.createTopic('u', { partitions: 1, replicationFactor: 1, config: {} });
+  const queue = rig.queue('q');
+  rig.exchange('x', { kind: 'fanout' });
+  rig.namespace.bind('t', { kind: 'exchange', name: 'x' }, 'k.*', {});
+  rig.namespace.bind('x', { kind: 'topic', name: 'u' }, '', {});
+  rig.namespace.bind('x', { kind: 'queue', name: 'q' }, '', {});
+  const headers = [{ name: 'h', value: 'v' }];
+  t.publish(enveloped(rig, 'yes', { exchange: 'e', routingKey: 'k.1', headers }));
+  t.publish(enveloped(rig, 'no', { exchange: 'e', routingKey: 'other' }));
+  for (const each of [t, u]) {
+    const [first] = await seen(rig, each.partitions[0]!);
+    assert.deepEqual([first!.body, first!.key, first!.headers], ['yes', 'k.1', { h: 'v' }]);
+  }
+  assert.equal(u.partitions[0]!.endOffset, 1);
+  const got = new Message();
+  await queue.get(got, {});
+  assert.deepEqual([got.origin, got.hasKey, got.headerCount], [Origin.Amqp091, false, 0]);
+  assert.equal(rig.broker.envelopes.decode(got).routingKey, 'k.1');
+});
+
 test('a duplicate feeds nothing, and a topic that feeds itself takes a record once', async () => {
   const rig = await BrokerRig.open();
   const t = topic(rig);

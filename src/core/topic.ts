@@ -6,7 +6,7 @@
  * Which partition: murmur2 of the key as Kafka's own producers do, in turns without a key.
  * A message that comes back to a topic by way of its own feed is not taken a second time.
  */
-import { Batch } from './batch.ts';
+import { Batch, BATCH_HEADER_BYTES } from './batch.ts';
 import type { Arguments } from './binding.ts';
 import type { Envelope } from './envelope.ts';
 import { Exchange } from './exchange.ts';
@@ -30,7 +30,6 @@ const FEED_OPTIONS = {
   alternateExchange: null,
   arguments: {},
 } as const;
-const BATCH_OVERHEAD_BYTES = 61;
 
 export interface TopicFollower {
   grown(partition: Partition): void;
@@ -121,7 +120,8 @@ export class Topic implements Destination {
       setKey(message, recordKey(envelope));
       encodeNeutral(envelope, message);
     }
-    const outcome = this.#append(message, this.#acceptable(timestampMs));
+    const feedKey = this.feed ? keyText(message) : null;
+    const fits = this.#append(message, this.#acceptable(timestampMs));
     message.hasKey = hasKey;
     message.key = key;
     message.keyStart = keyStart;
@@ -130,17 +130,16 @@ export class Topic implements Destination {
     message.headers = headers;
     message.headersStart = headersStart;
     message.headersEnd = headersEnd;
-    return outcome;
-  }
-
-  #append(message: Message, timestampMs: number): Outcome {
-    if (BATCH_OVERHEAD_BYTES + recordBytesMax(message) > this.config.messageBytesMax) {
-      return Outcome.Refused;
-    }
-    const feedKey = this.feed ? keyText(message) : null;
-    this.#partitionFor(message).add(message, timestampMs);
+    if (!fits) return Outcome.Refused;
     if (feedKey !== null) this.#feedOne(feedKey, message);
     return Outcome.Routed | Outcome.AwaitCommit;
+  }
+
+  /** False when it is too large for the topic. */
+  #append(message: Message, timestampMs: number): boolean {
+    if (BATCH_HEADER_BYTES + recordBytesMax(message) > this.config.messageBytesMax) return false;
+    this.#partitionFor(message).add(message, timestampMs);
+    return true;
   }
 
   /** The publisher's time if the topic's settings allow it, else now. */
