@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const TIMEOUT_MS = 30_000;
-const posthorn = fileURLToPath(new URL('../src/cli/posthorn.ts', import.meta.url));
+const posthorn = fileURLToPath(new URL('../bin/posthorn.js', import.meta.url));
 
 const folder = await mkdtemp(join(tmpdir(), 'posthorn-compile-'));
 const ports = ['kafka', 'amqp', 'http'].flatMap((name) => ['--port', `${name}=0`]);

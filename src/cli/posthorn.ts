@@ -1,18 +1,13 @@
 /**
- * `posthorn`: the command line. Only reads arguments; what they mean is the server's to say.
- *
- * Node's compile cache is switched on before anything of the broker is loaded, so that from the
- * second start on no TypeScript is stripped and nothing is compiled again.
+ * The command line, loaded by bin/posthorn.js. Only reads arguments; what they mean is the server's
+ * to say.
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { useCompileCache } from './compile-cache.ts';
 import { addServe } from './serve.ts';
 
 /** The code for "used wrongly", as most commands of Unix have it. */
 const EXIT_USAGE = 2;
-
-useCompileCache();
 
 const manifest = new URL('../../package.json', import.meta.url);
 const { version, description } = JSON.parse(readFileSync(manifest, 'utf8')) as {
