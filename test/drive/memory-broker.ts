@@ -82,10 +82,12 @@ export class MemoryBroker {
       auth: new UserTable(),
       namespaces: options.namespaces ?? [],
     });
-    let opened: Broker | null = null;
-    void opening.then((broker) => (opened = broker));
-    while (opened === null) await runTasks(parts.tasks);
-    return new MemoryBroker(await opening, parts);
+    const progress = { done: false };
+    const broker = opening.finally(() => {
+      progress.done = true;
+    });
+    while (!progress.done) await runTasks(parts.tasks);
+    return new MemoryBroker(await broker, parts);
   }
 
   /** Runs deferred work, commits included, until nothing is left to do. */

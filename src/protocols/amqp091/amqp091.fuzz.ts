@@ -161,7 +161,7 @@ async function session(
   const early = random.below(16) === 0;
   for (const bytes of OPENING) {
     send(early ? mutate(bytes, random) : bytes);
-    for (let i = 0; i < 3; i++) await null;
+    await promisesDone();
   }
   const limit = 1 + random.below(FRAMES_PER_SESSION_MAX);
   let count = 0;
@@ -172,7 +172,7 @@ async function session(
     count++;
     if (random.below(4) === 0) {
       memory.turn();
-      await null;
+      await promisesDone();
     }
     sink.take();
     if (random.below(50) === 0) sink.blocked = !sink.blocked;
@@ -182,8 +182,13 @@ async function session(
   connection.tick(memory.nowMs);
   connection.close('gone');
   memory.turn();
-  for (let i = 0; i < 3; i++) await null;
+  await promisesDone();
   return { frames: count, ended };
+}
+
+/** Lets what waits for a settled promise go on. */
+async function promisesDone(): Promise<void> {
+  for (let i = 0; i < 3; i++) await Promise.resolve();
 }
 
 let witnessed = 0;

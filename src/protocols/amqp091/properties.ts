@@ -14,7 +14,7 @@ import { ProtocolError } from '#core/errors.ts';
 import { readUint16, readUint32, readUint64, ReplyCode, textOf, writeUint64 } from './codec.ts';
 import { decodeTable, encodeTable, type FieldTable } from './field-table.ts';
 
-export const PropertyFlag = {
+const PropertyFlag = {
   ContentType: 0x8000,
   ContentEncoding: 0x4000,
   Headers: 0x2000,

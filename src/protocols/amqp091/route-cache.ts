@@ -58,7 +58,7 @@ export class RouteCache {
 }
 
 /** True when `address` is exactly bytes[start, end). */
-export function equal(address: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+function equal(address: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
   const length = end - start;
   if (address.length !== length) return false;
   for (let i = 0; i < length; i++) if (address[i] !== bytes[start + i]) return false;

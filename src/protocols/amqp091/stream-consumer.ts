@@ -96,10 +96,10 @@ export class StreamConsumer implements ChannelConsumer, LeaseHolder, StreamSubsc
 
   async #open(topic: Topic, start: StreamStart): Promise<void> {
     const credits = [this.#credit];
+    const options = { topic, partition: null, start, subscriber: this, credits };
     let reader: StreamReader;
     try {
-      const subscriber = this;
-      reader = await StreamReader.open({ topic, partition: null, start, subscriber, credits });
+      reader = await StreamReader.open(options);
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       // Deleted meanwhile.
