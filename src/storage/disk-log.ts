@@ -343,15 +343,19 @@ export class DiskLog implements Log, Committable, TailOwner {
       const next = this.#dead[1] ?? this.#segments[0]!;
       if (this.#writer.isBusyWith(segment) || next.isNew) return;
       this.#dead.shift();
-      this.#writer.forget(segment);
       this.#services.indexes.forget(segment);
       this.#chore(() => this.#deleteFiles(segment));
     }
   }
 
   async #deleteFiles(segment: Segment): Promise<void> {
-    const { files, fs } = this.#services;
+    const { files, fs, positions } = this.#services;
     await this.#writer.whenQuiet();
+    // If the power goes, the file may be back, with holes where it was never synced: then the start
+    // must be known, or else what comes after the holes would count as lost. Until it is safe,
+    // commits sync the segment like any other.
+    if (segment.isUnsynced && !this.config.ephemeral) await positions.settle();
+    this.#writer.forget(segment);
     await files.forget(segment.file);
     for (const suffix of [LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, SNAPSHOT_SUFFIX]) {
       await fs.remove(segment.pathOf(suffix));
