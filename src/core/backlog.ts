@@ -224,8 +224,11 @@ export class Backlog {
   #countReturn(chunk: Chunk, index: number): boolean {
     const count = this.store.deliveryCount(chunk, index) + 1;
     this.store.setDeliveryCount(chunk, index, count);
-    this.store.acks?.returned(chunk.base + index, count);
-    const { deliveryLimit } = this.#options;
+    const { deliveryLimit, kind } = this.#options;
+    // A classic queue counts for as long as it lives.
+    if (deliveryLimit !== null || kind === 'quorum') {
+      this.store.acks?.returned(chunk.base + index, count);
+    }
     return deliveryLimit !== null && count > deliveryLimit;
   }
 

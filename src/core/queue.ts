@@ -131,9 +131,10 @@ export class Queue implements Destination, AckHolder {
   }
 
   /** Routed, plus AwaitCommit when the message and the queue are durable; Refused when it is full;
-   * Unrouted when the message would go round in a cycle of dead letters. */
+   * Unrouted when the queue is gone or the message would go round in a cycle of dead letters. */
   publish(message: Message): Outcome {
     const { options } = this;
+    if (this.#removed) return Outcome.Unrouted;
     if (message.deaths !== null && isCycle(message.deaths, this.name)) return Outcome.Unrouted;
     if (options.overflow !== 'drop-head' && this.#backlog.wouldOverflow(message)) {
       if (options.overflow === 'reject-publish-dlx') {
