@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BrokerRig } from '#test/rigs/broker-rig.ts';
+import type { ExchangeKind } from './exchange-kinds.ts';
+
+interface ModelBinding {
+  source: string;
+  kind: 'queue' | 'exchange';
+  name: string;
+  routingKey: string;
+}
+
+const KEYS = ['a', 'b', 'a.b', 'a.b.c', ''];
+const PATTERNS = [...KEYS, '#', '*', 'a.*', '#.c', '*.b.#'];
+
+/** The rules of routing, said once more and as simply as possible. */
+class Model {
+  readonly exchanges = new Map<string, { kind: ExchangeKind; alternate: string | null }>();
+  readonly queues = new Set<string>();
+  bindings: ModelBinding[] = [];
+
+  route(start: string, key: string): string[] {
+    const targets = new Set<string>();
+    const todo = [start];
+    const visited = new Set<string>();
+    while (todo.length > 0) {
+      const name = todo.shift()!;
+      const exchange = this.exchanges.get(name);
+      if (!exchange || visited.has(name)) continue;
+      visited.add(name);
+      const matched = this.bindings.filter(
+        (binding) => binding.source === name && matches(exchange.kind, binding.routingKey, key),
+      );
+      for (const binding of matched) {
+        if (binding.kind === 'queue') targets.add(binding.name);
+        else todo.push(binding.name);
+      }
+      if (matched.length === 0 && exchange.alternate !== null) todo.push(exchange.alternate);
+    }
+    return [...targets].toSorted();
+  }
+}
+
+function matches(kind: ExchangeKind, pattern: string, key: string): boolean {
+  if (kind === 'fanout') return true;
+  if (kind === 'direct') return pattern === key;
+  const source = pattern
+    .split('.')
+    .map((word) => (word === '*' ? '[^.]+' : word))
+    .join('\\.')
+    .replace(/^#$/, '.*')
+    .replace(/^#\\\./, '(?:.*\\.)?')
+    .replace(/\\\.#$/, '(?:\\..*)?');
+  return pattern === '' ? key === '' : new RegExp(`^${source}$`).test(key);
+}
+
+test('routes as the plain rules say, whatever is declared, bound and deleted in between', async () => {
+  const rig = await BrokerRig.open({ limits: { cachedRoutesMax: 6 } });
+  const { random } = rig.ports;
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random.next() * from.length)]!;
+  const exchanges = ['e1', 'e2', 'e3', 'e4'];
+  const queues = ['q1', 'q2', 'q3'];
+  const kinds = ['direct', 'fanout', 'topic'] as const;
+  const model = new Model();
+  let routed = 0;
+
+  const declare = (): void => {
+    const name = pick(exchanges);
+    if (model.exchanges.has(name)) return;
+    const options = { kind: pick(kinds), alternateExchange: pick([null, null, ...exchanges]) };
+    rig.exchange(name, options);
+    model.exchanges.set(name, { kind: options.kind, alternate: options.alternateExchange });
+  };
+  const remove = (): void => {
+    const name = pick([...exchanges, ...queues]);
+    if (model.queues.delete(name)) {
+      rig.namespace.deleteQueue(name, { ifUnused: false, ifEmpty: false, owner: null });
+    } else if (model.exchanges.delete(name)) {
+      rig.namespace.deleteExchange(name, { ifUnused: false });
+    } else {
+      return;
+    }
+    model.bindings = model.bindings.filter(
+      (binding) => binding.source !== name && binding.name !== name,
+    );
+  };
+  const bind = (): void => {
+    const kind = pick(['queue', 'queue', 'exchange'] as const);
+    const binding: ModelBinding = {
+      source: pick(exchanges),
+      kind,
+      name: pick(kind === 'queue' ? queues : exchanges),
+      routingKey: pick(PATTERNS),
+    };
+    if (!model.exchanges.has(binding.source)) return;
+    if (kind === 'exchange' && !model.exchanges.has(binding.name)) return;
+    if (kind === 'queue' && !model.queues.has(binding.name)) {
+      rig.queue(binding.name);
+      model.queues.add(binding.name);
+    }
+    const { source, name, routingKey } = binding;
+    const same = (other: ModelBinding): boolean =>
+      other.source === source &&
+      other.kind === kind &&
+      other.name === name &&
+      other.routingKey === routingKey;
+    const isThere = model.bindings.some(same);
+    if (isThere && random.next() < 0.7) {
+      rig.namespace.unbind(source, { kind, name }, routingKey, {});
+      model.bindings = model.bindings.filter((other) => !same(other));
+    } else {
+      rig.namespace.bind(source, { kind, name }, routingKey, {});
+      if (!isThere) model.bindings.push(binding);
+    }
+  };
+
+  for (let step = 0; step < 4000; step++) {
+    pick([declare, bind, bind, bind, bind, bind, remove])();
+    for (const exchange of model.exchanges.keys()) {
+      const key = pick(KEYS);
+      const route = rig.namespace.resolve(exchange, key)!;
+      const found = route.targets.map((target) => target.name).toSorted();
+      assert.deepEqual(found, model.route(exchange, key), `step ${step}: ${exchange} '${key}'`);
+      assert.equal(rig.namespace.resolve(exchange, key), route);
+      routed += found.length;
+    }
+  }
+  assert.equal(rig.namespace.binder.table.size, model.bindings.length);
+  assert.ok(routed > 2000, `only ${routed} routes led anywhere`);
+});
