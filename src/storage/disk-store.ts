@@ -11,7 +11,7 @@
  * One store per folder and process; who may open the folder is the caller's business.
  */
 import path from 'node:path';
-import { invariant } from '#core/errors.ts';
+import { CorruptionError, invariant } from '#core/errors.ts';
 import type { Log, LogConfig, LogStore } from '#core/log.ts';
 import type { Ports } from '#core/ports.ts';
 import { ProducerTable } from '#core/producer-table.ts';
@@ -308,11 +308,20 @@ function checkName(name: string): void {
 async function readStoreFile(fs: FileSystem, root: string): Promise<StoreFile> {
   const bytes = await fs.readFile(`${root}/${STORE_FILE}`);
   if (bytes === null) return { version: STORE_VERSION, epoch: 0, bootId: null, isClean: false };
-  const file = JSON.parse(Buffer.from(bytes).toString()) as StoreFile;
+  const file = parseStoreFile(`${root}/${STORE_FILE}`, Buffer.from(bytes).toString());
   if (file.version !== STORE_VERSION) {
     throw new Error(`${root} was written by another version of the store (${file.version})`);
   }
   return file;
+}
+
+function parseStoreFile(path: string, text: string): StoreFile {
+  try {
+    return JSON.parse(text) as StoreFile;
+  } catch (error) {
+    // Replaced as a whole, so this is no torn write of ours.
+    throw new CorruptionError(path, 0, (error as SyntaxError).message);
+  }
 }
 
 async function writeStoreFile(fs: FileSystem, root: string, file: StoreFile): Promise<void> {
