@@ -18,11 +18,11 @@ interface Lz4Library {
   decompressFrameSync(data: Uint8Array): Buffer;
 }
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 let lz4: Lz4Library | null = null;
 
 function lz4Library(): Lz4Library {
-  return (lz4 ??= load('lz4-napi') as Lz4Library);
+  return (lz4 ??= require('lz4-napi') as Lz4Library);
 }
 
 export function createCodecs(): Codecs {

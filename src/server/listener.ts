@@ -19,7 +19,7 @@ const KEEP_ALIVE_MS = 60_000;
 const REFUSED_WARNING_MS = 1_000;
 
 /** Shared by all listeners. */
-export interface ConnectionLimit {
+interface ConnectionLimit {
   open: number;
   max: number;
 }

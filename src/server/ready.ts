@@ -22,6 +22,6 @@ export function readyLine(bound: readonly Bound[], settings: Settings, startMs: 
   ].join(' ');
 }
 
-export function hostAndPort(host: string, port: number): string {
+function hostAndPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

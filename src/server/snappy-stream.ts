@@ -20,11 +20,11 @@ interface SnappyLibrary {
   uncompressSync(data: Uint8Array): Buffer;
 }
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 let library: SnappyLibrary | null = null;
 
 function snappy(): SnappyLibrary {
-  return (library ??= load('snappy') as SnappyLibrary);
+  return (library ??= require('snappy') as SnappyLibrary);
 }
 
 export function snappyPack(bytes: Uint8Array): Uint8Array {

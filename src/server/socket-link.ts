@@ -15,7 +15,7 @@ import { OutputBuffer } from '#wire/output-buffer.ts';
 import type { Turn } from './turn.ts';
 
 export const WRITABLE_BYTES_MAX = 1024 * 1024;
-export const WRITABLE_BYTES_LOW = 256 * 1024;
+const WRITABLE_BYTES_LOW = 256 * 1024;
 /** Output of one turn is written in pieces of about this size. */
 const PIECE_BYTES = 128 * 1024;
 /** Replies that nobody reads, before we stop reading requests. Above what one reply may weigh. */
