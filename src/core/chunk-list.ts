@@ -45,6 +45,21 @@ export class ChunkList {
     }
   }
 
+  /** Makes one of neighbours that are both empty for good, so that a message which stays does not
+   * keep an entry for every chunk that has gone behind it. */
+  mergeEmpty(): void {
+    const merged: Chunk[] = [];
+    for (let i = this.#first; i < this.#chunks.length; i++) {
+      const chunk = this.#chunks[i]!;
+      const last = merged.at(-1);
+      if (last !== undefined && last.isHollow && chunk.isHollow) last.count += chunk.count;
+      else merged.push(chunk);
+    }
+    this.#chunks = merged;
+    this.#first = 0;
+    this.#lastFound = null;
+  }
+
   clear(): void {
     this.#chunks = [];
     this.#first = 0;

@@ -27,6 +27,9 @@ export interface ChunkSource {
   retired(chunk: Chunk): void;
 }
 
+/** Chunks that must have become empty before it is worth a walk over all of them. */
+const MERGE_AFTER = 256;
+
 export class ChunkStore implements MemoryHolder, CommitWaiter {
   readonly chunks = new ChunkList();
   /** Ready messages and their body bytes. */
@@ -49,6 +52,8 @@ export class ChunkStore implements MemoryHolder, CommitWaiter {
   #writtenGeneration = 0;
   #awaitsWrite = false;
   #gone = false;
+  /** Since empty neighbours were merged. */
+  #retiredCount = 0;
 
   /** `loaded` is called when bytes arrived that `ready` had to wait for. */
   constructor(services: QueueServices, source: ChunkSource, loaded: () => void) {
@@ -117,9 +122,12 @@ export class ChunkStore implements MemoryHolder, CommitWaiter {
     if (this.#hotBefore === chunk) this.#hotBefore = null;
     if (this.#ahead === chunk) this.#ahead = null;
     const chunks = this.chunks;
-    for (let front = chunks.front; front !== null; front = chunks.front) {
-      if (front.live > 0 || !front.sealed) break;
+    for (let front = chunks.front; front !== null && front.isHollow; front = chunks.front) {
       chunks.shift();
+    }
+    if (++this.#retiredCount >= MERGE_AFTER && this.#retiredCount * 2 >= chunks.length) {
+      this.#retiredCount = 0;
+      chunks.mergeEmpty();
     }
     this.#source.retired(chunk);
   }

@@ -158,6 +158,10 @@ export class Chunk {
     this.expiries = null;
   }
 
+  get isHollow(): boolean {
+    return this.live === 0 && this.sealed;
+  }
+
   /** Everything here is settled: keeps nothing but its place in the line. */
   hollow(): void {
     this.bytes = null;
