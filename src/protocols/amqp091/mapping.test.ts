@@ -89,10 +89,13 @@ test('forged sources are refused, never believed and never fatal', () => {
   let refused = 0;
   for (let n = 0; n < 20_000; n++) {
     const message = messageOf(new Uint8Array(mutate(source, random)));
+    const valid = ORIGIN_EXTRAS.isValid!(message);
     try {
       decodeMessage(message);
+      assert.equal(valid, true);
     } catch (error) {
-      assert.ok(error instanceof BrokerError && error.code === 'invalid-argument');
+      assert.ok(error instanceof BrokerError && error.code === 'invalid-argument', `${error}`);
+      assert.equal(valid, false);
       refused++;
     }
   }

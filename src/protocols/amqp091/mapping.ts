@@ -22,12 +22,13 @@ import type { Message } from '#core/message.ts';
 import { KEY_HEADER } from '#core/neutral-headers.ts';
 import { keysOf } from './carbon-copies.ts';
 import { textOf } from './codec.ts';
-import { FieldTable, type Decimal, type FieldValue } from './field-table.ts';
+import { FieldTable, scanTable, type Decimal, type FieldValue } from './field-table.ts';
 import {
   decodeProperties,
   DELIVERY_MODE_PERSISTENT,
   encodeProperties,
   noProperties,
+  PropertyScan,
   type Properties,
 } from './properties.ts';
 
@@ -238,6 +239,24 @@ function clipped(text: string): Buffer {
 
 // -- for the core ---------------------------------------------------------------------------------
 
+const scan = new PropertyScan();
+
+/** What decodeMessage takes, found out without making anything of it. */
+function isValid(message: Message): boolean {
+  const { source, sourceStart, sourceEnd } = message;
+  const routingKeyAt = sourceStart + 1 + (source[sourceStart] ?? 0);
+  const propertiesAt = routingKeyAt + 1 + (source[routingKeyAt] ?? 0);
+  if (propertiesAt + 2 > sourceEnd) return false;
+  try {
+    scan.scan(source, propertiesAt, sourceEnd);
+    if (scan.headersStart > 0) scanTable(source, scan.headersStart, scan.headersEnd);
+    return true;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
+
 /** A dead letter's new address. It loses its expiration, and CC when its key is replaced. */
 function readdress(message: Message, exchange: string, routingKey: string): void {
   const { source, sourceStart, sourceEnd } = message;
@@ -254,4 +273,4 @@ function readdress(message: Message, exchange: string, routingKey: string): void
   message.sourceEnd = bytes.length;
 }
 
-export const ORIGIN_EXTRAS: OriginExtras = { readdress };
+export const ORIGIN_EXTRAS: OriginExtras = { isValid, readdress };

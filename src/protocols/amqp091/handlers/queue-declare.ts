@@ -96,7 +96,7 @@ function withName(channel: Channel, declared: Declare): Declare {
   }
   const type = queueTypeOf(declared.args, thing('queue', '', channel.connection.vhost));
   if (type !== 'classic') {
-    throw preconditionFailed(`Cannot declare a server-named queue for type ${type}`);
+    throw preconditionFailed(`Cannot declare a server-named queue for type rabbit_${type}_queue`);
   }
   const random = channel.connection.broker.ports.random.bytes(NAME_BYTES);
   return { ...declared, name: `amq.gen-${Buffer.from(random).toString('base64url')}` };
