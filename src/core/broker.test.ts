@@ -224,6 +224,18 @@ test('alarms rise and fall with disk and memory, and listeners hear it once', as
   assert.equal(heard, 4);
 });
 
+test('memory of the whole process counts too, with a margin to calm down', async () => {
+  let processBytes = 0;
+  const limits = { processBytesMax: 1000 };
+  const rig = await BrokerRig.open({ limits, processBytes: () => processBytes });
+  const alarmAt = (bytes: number): boolean => {
+    processBytes = bytes;
+    rig.broker.tick((rig.ports.nowMs += 1000));
+    return rig.broker.alarms.memory;
+  };
+  assert.deepEqual([1000, 1001, 960, 940, 960].map(alarmAt), [false, true, true, false, false]);
+});
+
 test('limits on queues and partitions are refused politely', async () => {
   const rig = await BrokerRig.open({ limits: { queuesMax: 2, topicPartitionsMax: 3 } });
   rig.queue('a');

@@ -83,6 +83,7 @@ const PRODUCER_ID_BLOCK = 1000;
 /** producer.id.expiration.ms */
 const PRODUCER_IDLE_MS = 24 * 3_600_000;
 const MEMORY_CHECK_MS = 250;
+const CALM_SHARE = 0.95;
 
 interface StateLogs {
   readonly catalog: Catalog;
@@ -285,7 +286,10 @@ export class Broker implements QueueServices {
     let memory = this.alarms.memory;
     if (nowMs === 0 || nowMs >= this.#memoryAtMs) {
       this.#memoryAtMs = nowMs + MEMORY_CHECK_MS;
-      memory = this.memory.short || this.#processBytes() > this.limits.processBytesMax;
+      const { processBytesMax } = this.limits;
+      // Somewhat lower to end it, so that it does not come and go with every garbage collection.
+      const limit = memory ? processBytesMax * CALM_SHARE : processBytesMax;
+      memory = this.memory.short || this.#processBytes() > limit;
     }
     if (disk === this.alarms.disk && memory === this.alarms.memory) return;
     this.alarms.disk = disk;

@@ -41,6 +41,7 @@ export interface RigOptions {
   ports?: RigPorts;
   defaults?: Partial<BrokerDefaults>;
   limits?: Partial<Limits>;
+  processBytes?: () => number;
 }
 
 export class BrokerRig {
@@ -68,6 +69,7 @@ export class BrokerRig {
       defaults: asked.defaults ?? {},
       codecs,
       auth: new UserTable(),
+      processBytes: asked.processBytes ?? (() => 0),
     };
     return new BrokerRig(ports, options, await Broker.open(options));
   }
