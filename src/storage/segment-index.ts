@@ -12,7 +12,7 @@
 import { readInt32, readInt64, writeInt32, writeInt64 } from '#core/batch.ts';
 
 const FIRST_CAPACITY = 16;
-export const OFFSET_ENTRY_BYTES = 8;
+const OFFSET_ENTRY_BYTES = 8;
 export const TIME_ENTRY_BYTES = 12;
 
 export class OffsetIndex {

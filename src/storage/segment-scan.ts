@@ -23,7 +23,7 @@ export interface Scan {
   readonly problem: Problem | null;
 }
 
-export interface Problem {
+interface Problem {
   readonly reason: string;
   /**
    * 'zeros'   nothing but zeros follows: the end of prewritten space

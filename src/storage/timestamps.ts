@@ -15,7 +15,7 @@ export type Decompress = (codec: number, bytes: Uint8Array) => Uint8Array;
  * The first record with a timestamp of at least `timestampMs` in the batch at `at`, whose maximum
  * must be at least that. Records below `startOffset` are passed over; null when none is left.
  */
-export function findInBatch(
+function findInBatch(
   bytes: Uint8Array,
   at: number,
   timestampMs: number,
