@@ -82,10 +82,10 @@ export function recordBytesMax(message: Message): number {
 }
 
 /** Where the record encoded last has its parts; their lengths are the message's. */
-export let encodedKeyAt = 0;
-export let encodedBodyAt = 0;
-export let encodedSourceAt = 0;
-export let encodedHeadersAt = 0;
+let encodedKeyAt = 0;
+let encodedBodyAt = 0;
+let encodedSourceAt = 0;
+let encodedHeadersAt = 0;
 
 /**
  * Writes `message` as a record and returns the position after it; `target` must have room for
