@@ -81,7 +81,6 @@ export class DiskStore implements LogStore {
   #isFull = false;
   #isLow = false;
   #isClosed = false;
-  #commitsSinceCheck = 0;
 
   private constructor(services: StoreServices, options: DiskStoreOptions, bootId: string | null) {
     this.#services = services;
@@ -89,7 +88,6 @@ export class DiskStore implements LogStore {
     this.#bootId = bootId;
     services.commit.onFull = () => this.#setFull(true);
     services.commit.onFinished = () => {
-      this.#commitsSinceCheck++;
       if (this.#isFull) this.#setFull(false);
       services.positions.flush();
       services.tails.trim();
@@ -247,17 +245,16 @@ export class DiskStore implements LogStore {
     else journal.info('there is space on the disk again', { data: root });
   }
 
+  /** Once a second whether we write or not: others fill the disk too. */
   #watchSpace(): void {
     const after = this.#options.after ?? afterUnref;
     after(SPACE_CHECK_MS, () => {
       if (this.#isClosed) return;
-      if (this.#commitsSinceCheck === 0 && !this.#isLow) return this.#watchSpace();
       this.#checkSpace().then(() => this.#watchSpace(), this.#services.fatal);
     });
   }
 
   async #checkSpace(): Promise<void> {
-    this.#commitsSinceCheck = 0;
     const { fs, root, journal } = this.#services;
     const freeBytes = await fs.freeBytes(root);
     const isLow = freeBytes < (this.#options.freeBytesMin ?? 50 * MEGABYTE);
