@@ -175,11 +175,11 @@ test('a group shares, loses a member, and goes on', async () => {
         value: `${round} ${n}`,
       })),
     });
-  // A rebalance may make this client read again what it had not committed.
+  // Around a rebalance this client may read twice, and show what it fetched before it.
   const seen = ({ messages }: Member, round: string): number =>
     new Set(messages.map(({ value }) => value).filter((value) => value.startsWith(round))).size;
   await send('shared');
-  await eventually(() => seen(a, 'shared') === 20 && seen(b, 'shared') === 20);
+  await eventually(() => seen(a, 'shared') >= 20 && seen(b, 'shared') >= 20);
   await b.close();
   await eventually(() => a.partitions('shared').length === 4);
   await send('alone');
