@@ -11,7 +11,7 @@
  */
 import type { Socket } from 'node:net';
 import { type ByteSink, CloseReason, type Connection } from '#protocols/contract.ts';
-import { OutputBuffer } from '#wire/output-buffer.ts';
+import { OutputBuffer, type Owner } from '#wire/output-buffer.ts';
 import type { Turn } from './turn.ts';
 
 export const WRITABLE_BYTES_MAX = 1024 * 1024;
@@ -103,12 +103,16 @@ export class SocketLink implements ByteSink {
   flush(): void {
     this.#scheduled = false;
     const parts = this.output.take();
-    if (this.#ended || this.socket.destroyed || parts.length === 0) return;
+    const owners = this.output.takeOwners();
+    if (this.#ended || this.socket.destroyed || parts.length === 0) {
+      this.#release(owners);
+      return;
+    }
     const last = parts.length - 1;
     if (last > 0) this.socket.cork();
     for (let i = 0; i < last; i++) this.#write(parts[i]!);
     this.#traffic.sentBytes += parts[last]!.length;
-    this.socket.write(parts[last]!, this.#written);
+    this.socket.write(parts[last]!, owners.length === 0 ? this.#written : this.#writtenOf(owners));
     if (last > 0) this.socket.uncork();
     if (this.socket.writableLength > UNREAD_BYTES_MAX && !this.#pausedByOutput) {
       this.#pausedByOutput = true;
@@ -138,8 +142,23 @@ export class SocketLink implements ByteSink {
     this.socket.write(part);
   }
 
-  /** The kernel took everything up to here. An error comes as the socket's own event. */
+  /** What was taken from the output together is gone. */
+  #release(owners: readonly Owner[]): void {
+    for (const owner of owners) owner.release();
+    this.output.gone();
+  }
+
+  #writtenOf(owners: readonly Owner[]): () => void {
+    return () => {
+      for (const owner of owners) owner.release();
+      this.#written();
+    };
+  }
+
+  /** The kernel took everything up to here, or the socket broke and nobody looks at it any more. An
+   * error comes as the socket's own event. */
   readonly #written = (): void => {
+    this.output.gone();
     if (this.pendingBytes > WRITABLE_BYTES_LOW) return;
     if (this.#pausedByOutput) {
       this.#pausedByOutput = false;

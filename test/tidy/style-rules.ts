@@ -6,10 +6,10 @@ import { basename } from 'node:path';
 import { isPure, layerOf } from './import-rules.ts';
 import { finding, isNode, isTestFile, type Node, type SourceFile, walk } from './source-file.ts';
 
-export const FILE_LINES_MAX = 500;
-export const FUNCTION_LINES_MAX = 70;
+const FILE_LINES_MAX = 500;
+const FUNCTION_LINES_MAX = 70;
 /** A test that tells one story from top to bottom may be longer than code. */
-export const TEST_FUNCTION_LINES_MAX = 100;
+const TEST_FUNCTION_LINES_MAX = 100;
 const HEADER_LINES_MAX = 40;
 
 const BANNED_NAME_PARTS = ['util', 'utils', 'helper', 'helpers', 'common', 'manager', 'misc'];
