@@ -248,10 +248,16 @@ export class Channel implements ConfirmSender {
 
   // -- confirms -----------------------------------------------------------------------------------
 
-  confirm(sequence: number, multiple: boolean): void {
+  confirm(sequence: number, count: number): void {
     const { connection } = this;
     if (this.#state !== State.Open) return;
-    connection.writer.begin(this.number, Method.BasicAck).longlong(sequence).bit(multiple).end();
+    connection.metrics.confirmed += count;
+    const { writer } = connection;
+    writer
+      .begin(this.number, Method.BasicAck)
+      .longlong(sequence)
+      .bit(count > 1)
+      .end();
     connection.sendSoon();
   }
 

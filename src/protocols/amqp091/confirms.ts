@@ -10,8 +10,8 @@
 import type { Commit, CommitWaiter } from '#core/log.ts';
 
 export interface ConfirmSender {
-  /** Acknowledges everything up to `sequence`; `multiple` when that is more than one. */
-  confirm(sequence: number, multiple: boolean): void;
+  /** Acknowledges `count` publishes, the last of which is `sequence`. */
+  confirm(sequence: number, count: number): void;
   nack(sequence: number): void;
 }
 
@@ -20,6 +20,8 @@ export class Confirms implements CommitWaiter {
   readonly #sender: ConfirmSender;
   /** Number of the publish handled last; the first is 1. */
   #published = 0;
+  /** Of the last one that was not refused: a nacked number is never acknowledged by itself. */
+  #taken = 0;
   #confirmed = 0;
   /** Generations with waiting publishes, oldest first, and the last publish each covers. */
   #generations: number[] = [];
@@ -30,14 +32,10 @@ export class Confirms implements CommitWaiter {
     this.#sender = sender;
   }
 
-  /** Publishes not confirmed yet. */
-  get outstanding(): number {
-    return this.#published - this.#confirmed;
-  }
-
   /** One publish went well; `awaitCommit` when a durable destination took it. */
   published(awaitCommit: boolean): void {
     const sequence = ++this.#published;
+    this.#taken = sequence;
     const waiting = this.#generations.length;
     if (!awaitCommit) {
       if (waiting > 0) this.#marks[waiting - 1] = sequence;
@@ -55,14 +53,12 @@ export class Confirms implements CommitWaiter {
 
   /** One publish was refused by a destination. */
   refused(): void {
-    const sequence = ++this.#published;
-    this.#sender.nack(sequence);
-    if (this.outstanding === 1) this.#confirmed = sequence;
+    this.#sender.nack(++this.#published);
   }
 
   /** End of a read: confirms what waits for nothing. */
   settle(): void {
-    if (this.#generations.length === 0) this.#confirmUpTo(this.#published);
+    if (this.#generations.length === 0) this.#confirmUpTo(this.#taken);
   }
 
   committed(generation: number): void {
@@ -77,8 +73,8 @@ export class Confirms implements CommitWaiter {
 
   #confirmUpTo(sequence: number): void {
     if (sequence <= this.#confirmed) return;
-    const multiple = sequence - this.#confirmed > 1;
+    const count = sequence - this.#confirmed;
     this.#confirmed = sequence;
-    this.#sender.confirm(sequence, multiple);
+    this.#sender.confirm(sequence, count);
   }
 }
