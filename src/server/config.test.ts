@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { UserTable } from '#auth/user-table.ts';
+import { defaultLimits } from '#core/limits.ts';
 import { readSettings } from './config.ts';
 import { RefusedStart } from './refused-start.ts';
 import type { Flags } from './settings.ts';
@@ -67,6 +69,21 @@ describe('settings', () => {
     assert.equal(settings.sync, 'commit');
     assert.equal(settings.logLevel, 'debug');
     assert.equal(settings.limits.connectionsMax, 7);
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
+
+  it('shows a file that is accepted', async () => {
+    const example = /```json\n([\s\S]*?)```/.exec(text)?.[1];
+    assert.ok(example);
+    const { users } = await readSettings({ config: file(example) });
+    assert.equal(await new UserTable(users!).check('app', 'wrong', true), null);
+  });
+
+  it('names every limit', () => {
+    for (const name of Object.keys(defaultLimits(0))) assert.ok(text.includes(`\`${name}\``), name);
   });
 });
 

@@ -1,26 +1,41 @@
 /**
- * Pacemaker: lets time pass. The broker's schedule is looked at every few milliseconds, which is
- * how late a timer of it may fire; connections hear the time about once a second.
+ * Pacemaker: lets time pass. While anybody is connected the broker's schedule is looked at every
+ * BUSY_TICK_MS, which is how late a timer of it may fire; else seldom, for an idle broker should
+ * cost nothing, and nobody waits for its timers. Connections hear the time about once a second.
  */
 import type { Listener } from './listener.ts';
 
-const BROKER_TICK_MS = 10;
+const BUSY_TICK_MS = 10;
+const IDLE_TICK_MS = 100;
 const CONNECTION_TICK_MS = 1_000;
 
 export class Pacemaker {
-  readonly #timers: NodeJS.Timeout[];
+  readonly #broker: { tick(nowMs: number): void };
+  readonly #listeners: readonly Pick<Listener, 'connectionCount' | 'tick'>[];
+  readonly #connectionTimer: NodeJS.Timeout;
+  #brokerTimer: NodeJS.Timeout;
 
-  constructor(broker: { tick(nowMs: number): void }, listeners: readonly Listener[]) {
-    this.#timers = [
-      setInterval(() => broker.tick(Date.now()), BROKER_TICK_MS),
-      setInterval(() => {
-        const nowMs = Date.now();
-        for (const listener of listeners) listener.tick(nowMs);
-      }, CONNECTION_TICK_MS),
-    ];
+  constructor(
+    broker: { tick(nowMs: number): void },
+    listeners: readonly Pick<Listener, 'connectionCount' | 'tick'>[],
+  ) {
+    this.#broker = broker;
+    this.#listeners = listeners;
+    this.#brokerTimer = setTimeout(this.#tickBroker, BUSY_TICK_MS);
+    this.#connectionTimer = setInterval(() => {
+      const nowMs = Date.now();
+      for (const listener of listeners) listener.tick(nowMs);
+    }, CONNECTION_TICK_MS);
   }
 
   stop(): void {
-    this.#timers.forEach(clearInterval);
+    clearTimeout(this.#brokerTimer);
+    clearInterval(this.#connectionTimer);
   }
+
+  readonly #tickBroker = (): void => {
+    this.#broker.tick(Date.now());
+    const isIdle = this.#listeners.every((it) => it.connectionCount === 0);
+    this.#brokerTimer = setTimeout(this.#tickBroker, isIdle ? IDLE_TICK_MS : BUSY_TICK_MS);
+  };
 }
