@@ -8,9 +8,10 @@
  */
 import { parseArgs } from 'node:util';
 import { fuzz as fuzzAmqp } from '#protocols/amqp091/amqp091.fuzz.ts';
+import { fuzz as fuzzKafka } from '#protocols/kafka/kafka.fuzz.ts';
 import type { Fuzzer } from './fuzzer.ts';
 
-const FUZZERS: Readonly<Record<string, Fuzzer>> = { amqp: fuzzAmqp };
+const FUZZERS: Readonly<Record<string, Fuzzer>> = { amqp: fuzzAmqp, kafka: fuzzKafka };
 const COUNT = '1000000';
 
 const { values, positionals } = parseArgs({
