@@ -17,6 +17,9 @@ import {
   type ReceivedMethod,
   type Table,
 } from '#test/drive/amqp-peer.ts';
+import { emptyEnvelope } from '#core/envelope.ts';
+import { Message } from '#core/message.ts';
+import { encodeNeutral } from '#core/neutral-headers.ts';
 import { amqp091 } from './index.ts';
 
 async function opened(): Promise<{ memory: MemoryBroker; peer: AmqpPeer }> {
@@ -445,6 +448,20 @@ test('deliveries stop while the output is not taken, and go on', async () => {
   peer.driven.sink.blocked = false;
   peer.driven.connection.drained();
   assert.deepEqual(bodies(await peer.received()), ['2', '3']);
+});
+
+test('a record with more headers than a frame holds arrives without them', async () => {
+  const { memory, peer } = await opened();
+  await peer.call(declare('q'));
+  const message = new Message();
+  encodeNeutral(
+    { ...emptyEnvelope(), headers: [{ name: 'h', value: 'x'.repeat(200_000) }] },
+    message,
+  );
+  memory.broker.defaultNamespace.queues.get('q')!.publish(message);
+  const [got] = await peer.call(get('q', true));
+  assert.ok(got!.properties!.length < 131072);
+  assert.match(got!.properties!.toString('latin1'), /x-headers-droppedI\0\0\0\x01/);
 });
 
 test('arguments without effect are warned of', async () => {

@@ -60,7 +60,7 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
     const { connection } = this;
     const { unacked } = this.#channel;
     const extra = this.#counted && deliveryCount > 0 ? deliveryCountHeader(deliveryCount) : null;
-    fillContent(content, message, extra, connection.broker.envelopes);
+    fillContent(content, message, extra, connection);
     const tag = subscription.noAck ? unacked.skip() : unacked.add(this, offset);
     writeDelivery(
       connection.output,

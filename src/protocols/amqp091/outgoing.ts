@@ -5,8 +5,9 @@
  * to say about it: a dead-letter history, a delivery count, a stream offset; these are headers, and
  * only then are its properties decoded. One that came in otherwise goes through mapping.ts.
  */
-import type { Envelopes } from '#core/envelope.ts';
+import type { Envelope } from '#core/envelope.ts';
 import { Origin, type Message } from '#core/message.ts';
+import type { AmqpConnection } from './connection.ts';
 import type { AddressedContent } from './delivery.ts';
 import { addDeaths } from './deaths.ts';
 import { FieldTable, type FieldValue } from './field-table.ts';
@@ -29,7 +30,7 @@ export function fillContent(
   content: AddressedContent,
   message: Message,
   extra: readonly ExtraHeader[] | null,
-  envelopes: Envelopes,
+  { broker, frameBytesMax }: AmqpConnection,
   stream: string | null = null,
 ): void {
   content.body = message.body;
@@ -39,9 +40,9 @@ export function fillContent(
   if (message.origin === Origin.Amqp091) {
     content.setSource(message.source, message.sourceStart, message.sourceEnd);
   } else {
-    const envelope = envelopes.decode(message);
+    const envelope = broker.envelopes.decode(message);
     if (stream !== null && envelope.exchange === '') envelope.routingKey ||= stream;
-    const source = encodeEnvelope(envelope);
+    const source = fitting(envelope, frameBytesMax);
     content.setSource(source, 0, source.length);
   }
   if (extra === null && message.deaths === null) return;
@@ -54,4 +55,21 @@ export function fillContent(
   const address = content.source.subarray(content.sourceStart, from);
   const source = Buffer.concat([address, encodeProperties(properties)]);
   content.setSource(source, 0, source.length);
+}
+
+/** What the header frame has beside the properties, and what the broker may still add to them. */
+const HEADER_FRAME_RESERVE_BYTES = 256;
+
+/**
+ * A header frame cannot be split, and a record of another protocol may have more headers than fit:
+ * then all of them are left out, and a header says how many they were.
+ */
+function fitting(envelope: Envelope, frameBytesMax: number): Buffer {
+  const bytesMax = frameBytesMax - HEADER_FRAME_RESERVE_BYTES;
+  const source = encodeEnvelope(envelope);
+  if (source.length <= bytesMax) return source;
+  const dropped = { name: 'x-headers-dropped', value: envelope.headers.length };
+  const shorter = encodeEnvelope({ ...envelope, headers: [dropped] });
+  if (shorter.length <= bytesMax) return shorter;
+  return encodeEnvelope({ ...envelope, headers: [dropped], key: null });
 }

@@ -37,7 +37,7 @@ export class ReplyConsumer implements LiveSubscriber, ChannelConsumer {
   publish(message: Message): Outcome {
     const channel = this.#channel;
     const { connection } = channel;
-    fillContent(content, message, null, connection.broker.envelopes);
+    fillContent(content, message, null, connection);
     // The body may lie in a read buffer that the next read overwrites.
     content.stable = false;
     writeDelivery(

@@ -121,7 +121,7 @@ export class StreamConsumer implements ChannelConsumer, LeaseHolder, StreamSubsc
     if (this.#severalPartitions) {
       headers.push({ name: 'x-stream-partition', value: { type: 'l', value: partition } });
     }
-    fillContent(content, message, headers, connection.broker.envelopes, reader.topic.name);
+    fillContent(content, message, headers, connection, reader.topic.name);
     const tag = unacked.add(this, offset);
     const { output, frameBytesMax, metrics } = connection;
     writeDelivery(output, this.#prefix, tag, false, -1, content, frameBytesMax);

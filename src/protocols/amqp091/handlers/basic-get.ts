@@ -71,7 +71,7 @@ function answerGet(
     queue.options.kind === 'quorum' && deliveryCount > 0
       ? deliveryCountHeader(deliveryCount)
       : null;
-  fillContent(content, message, extra, connection.broker.envelopes);
+  fillContent(content, message, extra, connection);
   let holder = channel.getLeases.get(queue);
   if (!holder) channel.getLeases.set(queue, (holder = new QueueLeases(connection, queue)));
   const tag = noAck ? channel.unacked.skip() : channel.unacked.add(holder, offset);
