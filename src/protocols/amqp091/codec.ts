@@ -147,7 +147,8 @@ export function writeUint32(bytes: Uint8Array, at: number, value: number): void 
 }
 
 export function writeUint64(bytes: Uint8Array, at: number, value: number): void {
-  writeUint32(bytes, at, (value / 0x100000000) >>> 0);
+  // Tags and sizes hardly ever need the upper half.
+  writeUint32(bytes, at, value <= 0xffffffff ? 0 : (value / 0x100000000) >>> 0);
   writeUint32(bytes, at + 4, value >>> 0);
 }
 
