@@ -20,6 +20,7 @@ import { LogRecovery } from './log-recovery.ts';
 import type { Message } from './message.ts';
 import type { QueueAcks } from './queue-acks.ts';
 import type { QueueLog } from './queue-log.ts';
+import type { QueueOptions } from './queue-options.ts';
 import type { QueueServices } from './queue-services.ts';
 import { encodeRecord, recordBytesMax } from './record.ts';
 import { COPY_BYTES_MAX } from '#wire/output-buffer.ts';
@@ -34,6 +35,8 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
   readonly store: ChunkStore;
   readonly log: Log;
   readonly #durable: boolean;
+  /** Every message is synced before it is confirmed, whatever its publisher asked for. */
+  readonly #syncsAll: boolean;
   readonly #priorityMax: number | null;
   readonly #services: QueueServices;
   #open: Chunk | null = null;
@@ -43,17 +46,13 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
   #spilled: Chunk[] = [];
   #gone = false;
 
-  constructor(
-    services: QueueServices,
-    log: Log,
-    durable: boolean,
-    priorityMax: number | null,
-    loaded: () => void,
-  ) {
+  constructor(services: QueueServices, log: Log, options: QueueOptions, loaded: () => void) {
+    const { durable } = options;
     this.#services = services;
     this.log = log;
     this.#durable = durable;
-    this.#priorityMax = priorityMax;
+    this.#syncsAll = options.kind === 'quorum';
+    this.#priorityMax = options.priorityMax;
     this.#tail = durable ? log.endOffset : 0;
     this.store = new ChunkStore(services, this, loaded);
   }
@@ -95,7 +94,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
       deathsBytes,
     );
     if (timestampMs > chunk.maxTimestampMs) chunk.maxTimestampMs = timestampMs;
-    if (message.durable) chunk.mustSync = true;
+    if (message.durable || this.#syncsAll) chunk.mustSync = true;
     if (end - at >= COPY_BYTES_MAX) chunk.lent = true;
     chunk.byteLength = end;
     const index = chunk.add(at, message.bodyEnd - message.bodyStart, expiresAtMs, priority);

@@ -33,6 +33,12 @@ test('a durable queue asks to wait for durable messages only', async () => {
   assert.deepEqual(rig.takeAll(queue), ['a', 'b', 'c']);
 });
 
+test('a quorum queue takes every message as durable', async () => {
+  const rig = await QueueRig.open();
+  const queue = rig.declare('q', { durable: true, kind: 'quorum' });
+  assert.equal(rig.publish(queue, 'a'), Outcome.Routed | Outcome.AwaitCommit);
+});
+
 test('credit bounds what is out, also across subscriptions that share one', async () => {
   const rig = await QueueRig.open();
   const queue = rig.declare('q');

@@ -81,7 +81,7 @@ export class Queue implements Destination, AckHolder {
     const loaded = (): void => this.#loaded();
     this.#content =
       source === null
-        ? new OwnLog(services, log, options.durable, options.priorityMax, loaded)
+        ? new OwnLog(services, log, options, loaded)
         : new SharedLog(services, source.partition, source.startOffset, loaded);
     if (source !== null) refuseUnshareable(options);
     this.#deaths = new QueueDeaths(this, this.#content.store);
@@ -130,7 +130,8 @@ export class Queue implements Destination, AckHolder {
     return this.#consumers.size;
   }
 
-  /** Routed, plus AwaitCommit when the message and the queue are durable; Refused when it is full;
+  /** Routed, plus AwaitCommit when the message and the queue are durable (a quorum queue takes every
+   * message as durable); Refused when it is full;
    * Unrouted when the queue is gone or the message would go round in a cycle of dead letters. */
   publish(message: Message): Outcome {
     const { options } = this;
@@ -145,7 +146,7 @@ export class Queue implements Destination, AckHolder {
     if (this.#stalled || this.#running || this.#content.store.readyCount > 0)
       this.#enqueue(message);
     else this.#handOn(message);
-    return options.durable && message.durable
+    return options.durable && (message.durable || options.kind === 'quorum')
       ? Outcome.Routed | Outcome.AwaitCommit
       : Outcome.Routed;
   }
