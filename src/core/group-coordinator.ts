@@ -31,7 +31,7 @@ export interface GroupLimits {
 }
 
 /** Kafka's defaults, but for the initial delay, which is that of Kafka's own quick start. */
-export const DEFAULT_GROUP_LIMITS: GroupLimits = {
+const DEFAULT_GROUP_LIMITS: GroupLimits = {
   sessionTimeoutMsMin: 6_000,
   sessionTimeoutMsMax: 1_800_000,
   initialDelayMs: 0,

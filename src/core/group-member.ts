@@ -7,20 +7,18 @@
 import type { Timer } from './schedule.ts';
 
 /** Refusals of the group coordinator; each protocol maps all of them to its own words. */
-export const GROUP_ERROR_CODES = [
-  'unknown-member',
-  'stale-generation',
-  'rebalance-in-progress',
-  'member-id-required',
-  'fenced-instance',
-  'inconsistent-protocol',
-  'invalid-group-id',
-  'invalid-session-timeout',
-  'not-empty',
-  'group-not-found',
-  'metadata-too-large',
-] as const;
-export type GroupErrorCode = (typeof GROUP_ERROR_CODES)[number];
+export type GroupErrorCode =
+  | 'unknown-member'
+  | 'stale-generation'
+  | 'rebalance-in-progress'
+  | 'member-id-required'
+  | 'fenced-instance'
+  | 'inconsistent-protocol'
+  | 'invalid-group-id'
+  | 'invalid-session-timeout'
+  | 'not-empty'
+  | 'group-not-found'
+  | 'metadata-too-large';
 
 /** A way to divide the work that a member supports, with its subscription in that way's bytes. */
 export interface GroupProtocol {
@@ -46,7 +44,7 @@ export interface JoinRequest {
   skipAssignmentSupported: boolean;
 }
 
-export interface JoinedMember {
+interface JoinedMember {
   memberId: string;
   instanceId: string | null;
   metadata: Uint8Array;
@@ -86,7 +84,7 @@ export interface SyncResult {
 export type SyncReply = (result: SyncResult) => void;
 
 export const NO_ASSIGNMENT = new Uint8Array(0);
-export const NO_GENERATION = -1;
+const NO_GENERATION = -1;
 
 export function refusedJoin(error: GroupErrorCode, memberId: string): JoinResult {
   return {

@@ -17,6 +17,7 @@
 import type { GroupErrorCode, JoinReply, JoinRequest, JoinResult } from './group-member.ts';
 import type { SyncReply, SyncRequest } from './group-member.ts';
 import { GroupMember, NO_ASSIGNMENT, refusedJoin, refusedSync } from './group-member.ts';
+import { GroupRoster } from './group-roster.ts';
 import type { Timer } from './schedule.ts';
 
 export const GroupState = {
@@ -52,9 +53,7 @@ export class Group {
   leaderId: string | null = null;
   /** When it came into its state. */
   stateSinceMs: number;
-  readonly members = new Map<string, GroupMember>();
-  /** Static members: instance id → member. */
-  readonly #statics = new Map<string, GroupMember>();
+  readonly #roster = new GroupRoster();
   /** Ids handed out to members that have not come back with them. */
   readonly #pending = new Map<string, Timer>();
   /** Members that have not synced in this generation. */
@@ -68,6 +67,10 @@ export class Group {
     this.id = id;
     this.#host = host;
     this.stateSinceMs = host.nowMs();
+  }
+
+  get members(): ReadonlyMap<string, GroupMember> {
+    return this.#roster.byId;
   }
 
   get pendingCount(): number {
@@ -96,15 +99,7 @@ export class Group {
   #agrees(request: JoinRequest): boolean {
     if (request.protocolType === '' || request.protocols.length === 0) return false;
     if (this.members.size === 0) return true;
-    return (
-      request.protocolType === this.protocolType &&
-      request.protocols.some((protocol) => this.#everyoneSupports(protocol.name))
-    );
-  }
-
-  #everyoneSupports(name: string): boolean {
-    for (const member of this.members.values()) if (!member.supports(name)) return false;
-    return true;
+    return request.protocolType === this.protocolType && this.#roster.agreesWith(request.protocols);
   }
 
   #joinNew(request: JoinRequest, reply: JoinReply): void {
@@ -123,7 +118,7 @@ export class Group {
 
   #joinStatic(request: JoinRequest, instanceId: string, reply: JoinReply): void {
     const id = this.#host.newMemberId(instanceId);
-    const member = this.#statics.get(instanceId);
+    const member = this.#roster.instance(instanceId);
     if (member === undefined) {
       this.#add(id, request, reply);
       return;
@@ -136,8 +131,12 @@ export class Group {
         request.protocols.find((p) => p.name === this.protocolName)?.metadata ?? NO_ASSIGNMENT,
       ) === 0;
     this.#replaceStatic(member, id, request);
-    if (this.state === GroupState.Stable && unchanged && this.#select() === this.protocolName) {
-      this.#host.persist(this, this.#assignments(), () => {
+    if (
+      this.state === GroupState.Stable &&
+      unchanged &&
+      this.#roster.chosenProtocol() === this.protocolName
+    ) {
+      this.#host.persist(this, this.#roster.assignments(), () => {
         const isLeader = this.leaderId === id;
         const result = this.#result(member, isLeader && request.skipAssignmentSupported);
         result.skipAssignment = isLeader && request.skipAssignmentSupported;
@@ -156,12 +155,10 @@ export class Group {
     const oldId = member.id;
     member.answerJoin(refusedJoin('fenced-instance', oldId));
     member.answerSync(refusedSync('fenced-instance'));
-    this.members.delete(oldId);
+    this.#roster.rename(member, id);
     if (this.#unsynced.delete(oldId)) this.#unsynced.add(id);
     if (this.leaderId === oldId) this.leaderId = id;
-    member.id = id;
     member.update(request);
-    this.members.set(id, member);
     this.#alive(member);
   }
 
@@ -174,7 +171,7 @@ export class Group {
       this.#add(memberId, request, reply);
       return;
     }
-    const error = this.#memberError(memberId, request.instanceId);
+    const error = this.#roster.error(memberId, request.instanceId);
     if (error !== null) {
       reply(refusedJoin(error, memberId));
       return;
@@ -201,9 +198,8 @@ export class Group {
     const member = new GroupMember(id, request);
     member.joined = reply;
     if (this.members.size === 0) this.protocolType = request.protocolType;
-    this.members.set(id, member);
+    this.#roster.add(member);
     this.leaderId ??= id;
-    if (member.instanceId !== null) this.#statics.set(member.instanceId, member);
     this.#alive(member, NEW_MEMBER_TIMEOUT_MS);
     this.#prepare();
   }
@@ -241,7 +237,7 @@ export class Group {
       const first = this.state === GroupState.Empty && this.#host.initialDelayMs > 0;
       this.#initialDelay = first;
       this.#enter(GroupState.Preparing);
-      const timeoutMs = this.#rebalanceTimeoutMs();
+      const timeoutMs = this.#roster.rebalanceTimeoutMs;
       this.#arm(first ? Math.min(this.#host.initialDelayMs, timeoutMs) : timeoutMs);
     }
     this.#tryComplete();
@@ -249,8 +245,7 @@ export class Group {
 
   #tryComplete(): void {
     if (this.state !== GroupState.Preparing || this.#initialDelay || this.#pending.size > 0) return;
-    for (const member of this.members.values()) if (member.joined === null) return;
-    this.#complete();
+    if (this.#roster.allJoined) this.#complete();
   }
 
   #onTimer(): void {
@@ -269,7 +264,7 @@ export class Group {
       if (member.joined === null && member.instanceId === null) this.#drop(member);
     }
     if (this.members.size > 0 && !this.#electLeader()) {
-      this.#arm(this.#rebalanceTimeoutMs());
+      this.#arm(this.#roster.rebalanceTimeoutMs);
       return;
     }
     this.generation = this.generation === 0x7fffffff ? 1 : this.generation + 1;
@@ -277,9 +272,9 @@ export class Group {
       this.#becomeEmpty();
       return;
     }
-    this.protocolName = this.#select();
+    this.protocolName = this.#roster.chosenProtocol();
     this.#enter(GroupState.Completing);
-    this.#arm(this.#rebalanceTimeoutMs());
+    this.#arm(this.#roster.rebalanceTimeoutMs);
     for (const member of this.members.values()) this.#unsynced.add(member.id);
     for (const member of this.members.values()) {
       member.isNew = false;
@@ -308,26 +303,6 @@ export class Group {
     return false;
   }
 
-  /** Each member votes for the first of its protocols that all support. */
-  #select(): string {
-    const votes = new Map<string, number>();
-    for (const member of this.members.values()) {
-      const choice = member.protocols.find((protocol) => this.#everyoneSupports(protocol.name));
-      if (choice !== undefined) votes.set(choice.name, (votes.get(choice.name) ?? 0) + 1);
-    }
-    let best = '';
-    for (const [name, count] of votes) if (count > (votes.get(best) ?? 0)) best = name;
-    return best;
-  }
-
-  #rebalanceTimeoutMs(): number {
-    let timeoutMs = 0;
-    for (const member of this.members.values()) {
-      timeoutMs = Math.max(timeoutMs, member.rebalanceTimeoutMs);
-    }
-    return timeoutMs;
-  }
-
   #enter(state: GroupState): void {
     this.state = state;
     this.stateSinceMs = this.#host.nowMs();
@@ -347,7 +322,7 @@ export class Group {
 
   sync(request: SyncRequest, reply: SyncReply): void {
     const error =
-      this.#memberError(request.memberId, request.instanceId) ??
+      this.#roster.error(request.memberId, request.instanceId) ??
       this.#syncError(request.generation, request.protocolType, request.protocolName);
     if (error !== null) {
       reply(refusedSync(error));
@@ -403,10 +378,6 @@ export class Group {
     return { error: null, protocolType, protocolName, assignment: member.assignment };
   }
 
-  #assignments(): Map<string, Uint8Array> {
-    return new Map(Array.from(this.members.values(), (each) => [each.id, each.assignment]));
-  }
-
   // --- staying and leaving --------------------------------------------------------------------
 
   heartbeat(
@@ -414,7 +385,7 @@ export class Group {
     instanceId: string | null,
     generation: number,
   ): GroupErrorCode | null {
-    const error = this.#memberError(memberId, instanceId);
+    const error = this.#roster.error(memberId, instanceId);
     if (error !== null) return error;
     if (generation !== this.generation) return 'stale-generation';
     this.#alive(this.members.get(memberId)!);
@@ -430,7 +401,7 @@ export class Group {
     if (generation < 0 && memberId === '' && instanceId === null) {
       return this.members.size === 0 ? null : 'unknown-member';
     }
-    const error = this.#memberError(memberId, instanceId);
+    const error = this.#roster.error(memberId, instanceId);
     if (error !== null) return error;
     if (generation !== this.generation) return 'stale-generation';
     this.#alive(this.members.get(memberId)!);
@@ -444,9 +415,9 @@ export class Group {
       this.#forgetPending(memberId);
       return null;
     }
-    const error = this.#memberError(memberId, instanceId);
+    const error = this.#roster.error(memberId, instanceId);
     if (error !== null) return error;
-    this.#drop(memberId === '' ? this.#statics.get(instanceId!)! : this.members.get(memberId)!);
+    this.#drop(this.#roster.get(memberId, instanceId));
     this.#shrunk();
     return null;
   }
@@ -459,23 +430,14 @@ export class Group {
     this.#shrunk();
   }
 
-  /** [KIP-345] A static member is known by its instance; a wrong member id for it is fenced. */
-  #memberError(memberId: string, instanceId: string | null): GroupErrorCode | null {
-    if (instanceId === null) return this.members.has(memberId) ? null : 'unknown-member';
-    const member = this.#statics.get(instanceId);
-    if (member === undefined) return 'unknown-member';
-    return memberId === '' || member.id === memberId ? null : 'fenced-instance';
-  }
-
   #forgetPending(id: string): void {
     this.#pending.delete(id);
     this.#tryComplete();
   }
 
   #drop(member: GroupMember): void {
-    this.members.delete(member.id);
+    this.#roster.remove(member);
     this.#unsynced.delete(member.id);
-    if (member.instanceId !== null) this.#statics.delete(member.instanceId);
     if (member.timer !== null) this.#host.cancel(member.timer);
     member.timer = null;
     member.answerJoin(refusedJoin('unknown-member', member.id));
@@ -519,8 +481,7 @@ export class Group {
   /** Puts a member back as it was persisted; its session begins anew. */
   restore(member: GroupMember): void {
     member.isNew = false;
-    this.members.set(member.id, member);
-    if (member.instanceId !== null) this.#statics.set(member.instanceId, member);
+    this.#roster.add(member);
     this.#alive(member);
   }
 

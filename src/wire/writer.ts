@@ -7,7 +7,7 @@
  * open part of the output, so the place of the length is remembered at that moment.
  */
 import { COPY_BYTES_MAX, type OutputBuffer } from './output-buffer.ts';
-import { unsignedVarintLength, writeUnsignedVarint } from './varint.ts';
+import { writeUnsignedVarint } from './varint.ts';
 
 const LENGTH_BYTES = 4;
 /** Most replies are smaller, so that what is before them need not move when the buffer grows. */
@@ -173,10 +173,4 @@ export class Writer {
   tag(tag: number, valueBytes: number): this {
     return this.unsignedVarint(tag).unsignedVarint(valueBytes);
   }
-}
-
-/** Bytes that a compact string takes, with its length. */
-export function compactStringBytes(value: string): number {
-  const bytes = Buffer.byteLength(value);
-  return unsignedVarintLength(bytes + 1) + bytes;
 }

@@ -100,16 +100,16 @@ function damaged(valid: Buffer, random: SeededRandom): Uint8Array {
 /** What sessions left behind goes, so that what grows is a leak. */
 async function clean(memory: MemoryBroker): Promise<void> {
   const { broker } = memory;
-  for (const group of [...broker.groups.groups.values()]) {
-    for (const { id, instanceId } of [...group.members.values()]) {
+  for (const group of broker.groups.groups.values()) {
+    for (const { id, instanceId } of group.members.values()) {
       broker.groups.leave(group.id, id, instanceId);
     }
   }
   // Invitations expire, and with them the last groups.
   await memory.advance(1_800_001);
-  for (const id of [...broker.groups.groups.keys()]) broker.groups.deleteGroup(id);
+  for (const id of broker.groups.groups.keys()) broker.groups.deleteGroup(id);
   const namespace = broker.defaultNamespace;
-  for (const name of [...namespace.topics.keys()]) {
+  for (const name of namespace.topics.keys()) {
     if (name !== 'witness') namespace.deleteTopic(name);
   }
   namespace.createTopic('t', ONE);

@@ -15,6 +15,7 @@ import { type FetchedPartition, FetchRead } from '../fetch-read.ts';
 import type { FetchContext, FetchPartition, ForgottenTopic } from '../fetch-session.ts';
 import { defineHandler } from '../handler.ts';
 import { WaitingFetch } from '../waiting-fetch.ts';
+import type { BlockLease } from '#wire/block-pool.ts';
 import type { Reader } from '#wire/reader.ts';
 import type { Writer } from '#wire/writer.ts';
 
@@ -62,7 +63,7 @@ export const fetch = defineHandler<FetchRequest>({
     const byId = call.version >= TOPIC_IDS_FROM_VERSION;
     const context = call.node.sessions.context({ ...request, byId });
     if (context.error !== ErrorCode.None) {
-      answer(call, context, []);
+      answer(call, context, [], null);
       return;
     }
     const look = (late: boolean): boolean => tryAnswer(call, request, context, late);
@@ -120,7 +121,7 @@ function tryAnswer(
   for (const partition of context.partitions) read.add(partition);
   if (!late && !read.urgent && read.bytes < request.minBytes) return false;
   if (read.pending.length === 0) {
-    answer(call, context, read.results);
+    answer(call, context, read.results, null);
     return true;
   }
   // Not in memory: the client waits for the disk, and only it.
@@ -130,10 +131,20 @@ function tryAnswer(
 
 async function answerWhenRead(call: Call, context: FetchContext, read: FetchRead): Promise<void> {
   await Promise.all(read.pending);
-  if (call.alive) answer(call, context, read.results);
+  if (!call.alive) {
+    read.lease.release();
+    return;
+  }
+  answer(call, context, read.results, read.lease);
 }
 
-function answer(call: Call, context: FetchContext, results: readonly FetchedPartition[]): void {
+/** `lease` holds the blocks that batches lie in, if there are any. */
+function answer(
+  call: Call,
+  context: FetchContext,
+  results: readonly FetchedPartition[],
+  lease: BlockLease | null,
+): void {
   const { session, incremental } = context;
   const told = incremental ? results.filter(hasNews) : results;
   const topics = byTopic(told);
@@ -158,6 +169,7 @@ function answer(call: Call, context: FetchContext, results: readonly FetchedPart
       if (bytes > 0) session.moveToEnd(request);
     }
   }
+  if (lease !== null) writer.output.releaseAfter(lease);
   call.end();
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { writeInt16, writeInt32 } from '#core/batch.ts';
 import { sealCrc } from '#core/batch-writer.ts';
+import { defaultQueueOptions } from '#core/queue-options.ts';
 import type { Topic } from '#core/topic.ts';
 import { batch, Key, KafkaPeer, kafkaOf } from '#test/drive/kafka-peer.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
@@ -148,25 +149,7 @@ describe('refusals', () => {
   }
 
   test('a queue of that name is not a topic', async () => {
-    memory.broker.defaultNamespace.declareQueue('q', {
-      durable: false,
-      exclusiveTo: null,
-      autoDelete: false,
-      kind: 'classic',
-      ttlMs: null,
-      expiresMs: null,
-      lengthMax: null,
-      bytesMax: null,
-      overflow: 'drop-head',
-      deadLetterExchange: null,
-      deadLetterRoutingKey: null,
-      priorityMax: null,
-      deliveryLimit: null,
-      singleActiveConsumer: false,
-      sync: null,
-      source: null,
-      arguments: {},
-    });
+    memory.broker.defaultNamespace.declareQueue('q', defaultQueueOptions());
     assert.equal((await produce(batch(['a']), { name: 'q' })).error, 17);
   });
 });
