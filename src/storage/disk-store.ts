@@ -231,10 +231,22 @@ export class DiskStore implements LogStore {
       await Promise.all(logs.slice(i, i + CLOSE_AT_ONCE).map((log) => log.close()));
     }
     this.#isClosed = true;
+    const isClean = await this.#isAllRecovered();
     const { fs, root, epoch, positions } = this.#services;
     await positions.close();
-    const bootId = this.#bootId;
-    await writeStoreFile(fs, root, { version: STORE_VERSION, epoch, bootId, isClean: true });
+    await writeStoreFile(fs, root, {
+      version: STORE_VERSION,
+      epoch,
+      bootId: this.#bootId,
+      isClean,
+    });
+  }
+
+  /** False when a log was found damaged, or not looked at, since a crash: the next start must. */
+  async #isAllRecovered(): Promise<boolean> {
+    if (this.#services.recovery.isClean) return true;
+    const names = await this.list('');
+    return names.every((name) => this.#logs.has(name));
   }
 
   #setFull(isFull: boolean): void {

@@ -32,26 +32,30 @@ const CONFIG = {
 const LAST = '00000000000000000080.log';
 
 let root: string;
-/** A store that was killed: 3 segments and 120 acknowledged records, two per batch. */
+/** What a killed store leaves: 3 segments and 120 acknowledged records, two per batch. */
 let killed: string;
+let living: DiskStore;
 
 before(async () => {
   root = await mkdtemp(path.join(tmpdir(), 'posthorn-recovery-'));
   killed = path.join(root, 'killed');
-  const store = await openStore(killed);
-  const log = await store.open(NAME, CONFIG);
+  living = await openStore(killed);
+  const log = await living.open(NAME, CONFIG);
   for (let i = 0; i < 60; i++) {
     log.append(
       makeBatch({ timestampsMs: [i, i], value: Buffer.from(`record of batch ${i}`) }),
       true,
     );
-    await committed(store);
+    await committed(living);
   }
-  // As a kill -9 leaves it: never closed. The index files of sealed segments are written later.
+  // Copies of it now are as a kill -9 leaves it. Index files of sealed segments follow a little later.
   await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
-after(() => rm(root, { recursive: true }));
+after(async () => {
+  await living.close();
+  await rm(root, { recursive: true });
+});
 
 let warnings: string[] = [];
 
@@ -79,9 +83,17 @@ async function recover(
   const folder = path.join(data, NAME);
   await damage(folder);
   const store = await openStore(data);
-  const log = await store.open(NAME, CONFIG);
-  await check(log, folder, store);
-  await store.close();
+  try {
+    const log = await store.open(NAME, CONFIG);
+    await check(log, folder, store);
+  } finally {
+    await store.close();
+  }
+  // Closed in order: nothing is looked at again, and everything is there.
+  const again = await openStore(data);
+  const log = await again.open(NAME, CONFIG);
+  assert.equal(await readAll(log), log.endOffset);
+  await again.close();
 }
 
 async function flip(file: string, position: number): Promise<void> {
@@ -221,6 +233,18 @@ describe('recovery after a killed process', () => {
     const damage = (folder: string): Promise<void> =>
       flip(path.join(folder, '00000000000000000000.log'), 90);
     await assert.rejects(recover(damage, nothing), isCorruption('00000000000000000000.log', 0));
+  });
+
+  test('what was refused once is refused again, also after the broker was stopped in order', async () => {
+    const data = await mkdtemp(path.join(root, 'copy-'));
+    await cp(killed, data, { recursive: true });
+    const file = path.join(data, NAME, LAST);
+    await flip(file, (await positionOf(path.dirname(file), 100)) + 70);
+    for (let start = 0; start < 3; start++) {
+      const store = await openStore(data);
+      await assert.rejects(store.open(NAME, CONFIG), CorruptionError);
+      await store.close();
+    }
   });
 
   test('a missing segment is refused', async () => {

@@ -15,6 +15,7 @@
 import { Batch, readInt32, readInt64 } from '#core/batch.ts';
 import { CorruptionError } from '#core/errors.ts';
 import type { EpochStart, LogConfig } from '#core/log.ts';
+import { Sync } from '#core/log.ts';
 import { ProducerTable } from '#core/producer-table.ts';
 import { decodeEpochs, EPOCH_FILE } from './epoch-checkpoint.ts';
 import { offsetIndexOf, timeIndexOf, writeIndexFiles } from './index-files.ts';
@@ -89,7 +90,8 @@ class Recovery {
     if (isExact) await this.#openClean(position!.writtenOffset);
     else await this.#openAfterCrash();
     await this.#removeStraySnapshots();
-    return this.#result(isExact ? this.#endOffset : (position?.syncedOffset ?? 0), !isExact);
+    if (isExact) return this.#result(this.#endOffset, false);
+    return this.#result(await this.#syncWhatIsShown(), true);
   }
 
   #result(syncedOffset: number, needsClose: boolean): RecoveredLog {
@@ -261,7 +263,7 @@ class Recovery {
     const fileBytes = segment.sizeBytes;
     segment.sizeBytes = 0;
     segment.resetIndexes();
-    // What is there may be in the page cache only; the next commit that syncs takes it along.
+    // What is there may be in the page cache only.
     segment.isUnsynced = true;
     return scanSegment(this.#services, segment, fileBytes, (bytes, at, lastOffset) => {
       segment.note(bytes, at, lastOffset);
@@ -275,6 +277,31 @@ class Recovery {
         rememberProducer(bytes, at, lastOffset, this.#producers);
       }
     });
+  }
+
+  /**
+   * What was written and not synced before a process was killed is there now and will be shown, and
+   * its publisher's retry is a duplicate that is answered at once: so it must be safe first.
+   * Returns the offset below which everything is.
+   */
+  async #syncWhatIsShown(): Promise<number> {
+    const syncedOffset = this.#position?.syncedOffset ?? 0;
+    const needsSync = this.#endOffset > syncedOffset;
+    if (needsSync && this.#config.sync !== Sync.Commit) return syncedOffset;
+    for (const segment of this.#segments) {
+      if (!segment.isUnsynced) continue;
+      if (needsSync) await this.#fdatasync(segment);
+      segment.isUnsynced = false;
+    }
+    return this.#endOffset;
+  }
+
+  async #fdatasync(segment: Segment): Promise<void> {
+    const { files, fs } = this.#services;
+    const fd = await files.use(segment.file, 'write');
+    await new Promise<void>((resolve, reject) => {
+      fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+    }).finally(() => files.release(segment.file));
   }
 
   #trustedOffset(): number | null {
@@ -330,15 +357,9 @@ class Recovery {
     if (!isLonger) return;
     const { files, fs } = this.#services;
     const fd = await files.use(segment.file, 'write');
-    try {
-      await fs.truncate(fd, bytes);
-      // At once: what was cut off must not come back under what is written now.
-      await new Promise<void>((resolve, reject) => {
-        fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
-      });
-    } finally {
-      files.release(segment.file);
-    }
+    await fs.truncate(fd, bytes).finally(() => files.release(segment.file));
+    // At once: what was cut off must not come back under what is written now.
+    await this.#fdatasync(segment);
   }
 
   async #dropAfter(i: number): Promise<void> {

@@ -40,11 +40,16 @@ export function logContract(name: string, start: () => Promise<Engine>): void {
     for (const [title, check] of CHECKS) {
       test(title, async () => {
         const engine = await start();
-        const store = await engine.open();
+        const stores: LogStore[] = [];
+        const open = async (): Promise<LogStore> => {
+          const store = await engine.open();
+          stores.push(store);
+          return store;
+        };
         try {
-          await check(store, engine);
+          await check(await open(), { ...engine, open });
         } finally {
-          await store.close();
+          for (const store of stores) await store.close();
           await engine.end();
         }
       });

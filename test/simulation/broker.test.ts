@@ -4,7 +4,7 @@ import { BrokerRun } from './broker-run.ts';
 
 /** POSTHORN_SEEDS=5000 for a long run, POSTHORN_SEED=n for one seed. */
 const only = process.env['POSTHORN_SEED'];
-const count = Number(process.env['POSTHORN_SEEDS'] ?? 40);
+const count = Number(process.env['POSTHORN_SEEDS'] ?? 25);
 const seeds = only === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(only)];
 
 test(`a broker keeps its promises over ${seeds.length} seeded lives`, async () => {

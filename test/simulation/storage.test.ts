@@ -4,7 +4,7 @@ import { StorageRun } from './storage-run.ts';
 
 /** POSTHORN_SEEDS=20000 for a long run, POSTHORN_SEED=n for one seed. */
 const only = process.env['POSTHORN_SEED'];
-const count = Number(process.env['POSTHORN_SEEDS'] ?? 100);
+const count = Number(process.env['POSTHORN_SEEDS'] ?? 60);
 const seeds = only === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(only)];
 
 test(`storage survives ${seeds.length} seeded lives of crashes and faults`, async () => {
