@@ -9,6 +9,7 @@
  * Offsets are plain numbers: 2^53 records outlive the disk.
  */
 import type { ProducerTable } from './producer-table.ts';
+import type { BlockLease } from '#wire/block-pool.ts';
 
 export const Sync = { Commit: 'commit', Os: 'os' } as const;
 /** When an append counts as committed: after fdatasync, or after the write to the page cache. */
@@ -71,9 +72,18 @@ export interface Log {
    * Whole batches from the one that holds `offset`, at least one, then as many as fit into
    * `bytesMax`, all below `upTo`. Empty when offset ≥ upTo. Returns at once when the bytes are in
    * memory, else a promise. Bytes are immutable and owned by nobody.
+   *
+   * With a `lease`, for who passes the bytes on as they are: they may lie in the lease's blocks and
+   * are valid until its release, which must not come before the promise is settled; and what comes
+   * from disk is not checked, since the client at the other end does it.
    * Throws BrokerError('offset-out-of-range') outside [startOffset, endOffset].
    */
-  read(offset: number, bytesMax: number, upTo: number): Uint8Array[] | Promise<Uint8Array[]>;
+  read(
+    offset: number,
+    bytesMax: number,
+    upTo: number,
+    lease?: BlockLease,
+  ): Uint8Array[] | Promise<Uint8Array[]>;
 
   /** First record at or after the timestamp; null when there is none. `timestampMs` may be
    * Infinity for "the record with the largest timestamp" (ListOffsets -3). */

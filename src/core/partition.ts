@@ -13,6 +13,7 @@ import type { Message } from './message.ts';
 import { OpenBatch } from './open-batch.ts';
 import { recordBytesMax } from './record.ts';
 import type { Topic } from './topic.ts';
+import type { BlockLease } from '#wire/block-pool.ts';
 
 export interface PartitionListener {
   /** Records below partition.committedOffset are there to be read. Must not append. */
@@ -113,10 +114,10 @@ export class Partition implements CommitWaiter, Flusher {
 
   /**
    * Whole committed batches from the one that holds `offset`. At once when they are in memory.
-   * Throws BrokerError 'offset-out-of-range'.
+   * Throws BrokerError 'offset-out-of-range'. What a `lease` means: see Log.
    */
-  read(offset: number, bytesMax: number): Uint8Array[] | Promise<Uint8Array[]> {
-    return this.log.read(offset, bytesMax, this.log.committedOffset);
+  read(offset: number, bytesMax: number, lease?: BlockLease): Uint8Array[] | Promise<Uint8Array[]> {
+    return this.log.read(offset, bytesMax, this.log.committedOffset, lease);
   }
 
   /** DeleteRecords: nothing below `offset` is shown again, also after a restart. -1 = all that is

@@ -20,6 +20,7 @@ import { encodeEpochs, EPOCH_FILE } from './epoch-checkpoint.ts';
 import { isDiskFull } from './file-system.ts';
 import { writeIndexFiles } from './index-files.ts';
 import { checkRange, dropEpochsBefore, stampBatches } from './memory-log.ts';
+import { writeMetadata } from './partition-metadata.ts';
 import type { RecoveredLog } from './recovery.ts';
 import { countDisposable } from './retention.ts';
 import {
@@ -35,6 +36,7 @@ import { SegmentWriter } from './segment-writer.ts';
 import type { StoreServices } from './services.ts';
 import type { TailOwner } from './tail-budget.ts';
 import { findTimestamp } from './timestamp-search.ts';
+import type { BlockLease } from '#wire/block-pool.ts';
 
 /** Relative offsets and positions are signed 32-bit in the indexes. */
 const INT32_MAX = 2 ** 31 - 1;
@@ -158,6 +160,8 @@ export class DiskLog implements Log, Committable, TailOwner {
   async #prepare(afterRemoval: Promise<void> | null, isNew: boolean): Promise<void> {
     await afterRemoval;
     const { fs, folders } = this.#services;
+    // A folder that should not be there is one whose removal was lost.
+    if (isNew && (await fs.list(this.folder)).length > 0) await fs.removeDirectory(this.folder);
     await fs.makeDirectory(this.folder);
     if (isNew) {
       const parts = this.folder.slice(this.#services.root.length + 1).split('/');
@@ -168,11 +172,7 @@ export class DiskLog implements Log, Committable, TailOwner {
       }
     }
     const { topicId } = this.config;
-    if (topicId !== undefined) {
-      const id = Buffer.from(topicId).toString('base64url');
-      const text = Buffer.from(`version: 0\ntopic_id: ${id}`);
-      await fs.replaceFileLazily(`${this.folder}/partition.metadata`, text);
-    }
+    if (topicId !== undefined) await writeMetadata(fs, this.folder, topicId);
   }
 
   #segmentFor(batches: Uint8Array): Segment {
@@ -262,18 +262,28 @@ export class DiskLog implements Log, Committable, TailOwner {
     return size;
   }
 
-  read(offset: number, bytesMax: number, upTo: number): Uint8Array[] | Promise<Uint8Array[]> {
+  read(
+    offset: number,
+    bytesMax: number,
+    upTo: number,
+    lease?: BlockLease,
+  ): Uint8Array[] | Promise<Uint8Array[]> {
     checkRange(this, offset);
     if (offset >= upTo || offset === this.endOffset) return [];
     if (offset >= this.#tail.firstOffset) return this.#tail.read(offset, bytesMax, upTo);
-    return this.#readFiles(offset, bytesMax, upTo);
+    return this.#readFiles(offset, bytesMax, upTo, lease);
   }
 
-  async #readFiles(offset: number, bytesMax: number, upTo: number): Promise<Uint8Array[]> {
+  async #readFiles(
+    offset: number,
+    bytesMax: number,
+    upTo: number,
+    lease: BlockLease | undefined,
+  ): Promise<Uint8Array[]> {
     const segment = this.#segmentOf(offset);
     let found: Uint8Array;
     try {
-      found = await readSegment(this.#services, segment, offset, bytesMax, upTo);
+      found = await readSegment(this.#services, segment, offset, bytesMax, upTo, lease);
     } catch (error) {
       // Deleted while it was being read: then the answer is that it is gone.
       checkRange(this, offset);

@@ -2,11 +2,13 @@
  * Reading what is not in memory any more: large reads from a segment file, cut at batch boundaries.
  *
  * The offset index names a position at or before the wanted batch; one read of a little more than
- * the wanted bytes nearly always covers the answer. Buffers are fresh for every read, since readers
- * keep them. What comes from the disk is checked by its CRC before anybody sees it.
+ * the wanted bytes nearly always covers the answer. What comes from the disk is checked by its CRC
+ * before anybody sees it. Buffers are fresh for every read, since readers keep them; a reader with a
+ * lease gives them back, and only passes the bytes on to somebody who checks them.
  */
 import { Batch, BATCH_HEADER_BYTES, CRC_FROM } from '#core/batch.ts';
 import { CorruptionError } from '#core/errors.ts';
+import type { BlockLease } from '#wire/block-pool.ts';
 import { crc32c } from '#wire/crc32c.ts';
 import { sliceBatches } from './batch-tail.ts';
 import { offsetIndexOf } from './index-files.ts';
@@ -28,6 +30,7 @@ export async function readSegment(
   offset: number,
   bytesMax: number,
   upTo: number,
+  lease?: BlockLease,
 ): Promise<Uint8Array> {
   const index = segment.offsetIndex ?? (await offsetIndexOf(services, segment));
   let position = index.positionFor(offset - segment.baseOffset);
@@ -37,12 +40,13 @@ export async function readSegment(
   const fd = await files.use(segment.file, 'read');
   try {
     while (position + BATCH_HEADER_BYTES <= end) {
-      const block = Buffer.allocUnsafeSlow(Math.min(want, end - position));
+      const count = Math.min(want, end - position);
+      const block = takeBlock(count, lease);
       const filled = await fs.read(fd, block, position);
-      const bytes = filled === block.length ? block : block.subarray(0, filled);
+      const bytes = filled === count ? block : block.subarray(0, filled);
       const found = sliceBatches(bytes, offset, bytesMax, upTo, true);
       if (found.length > 0) {
-        verify(segment, position + found.byteOffset - block.byteOffset, found);
+        if (!lease) verify(segment, position + found.byteOffset - block.byteOffset, found);
         return found;
       }
       const skip = skipBatches(bytes, offset);
@@ -55,7 +59,7 @@ export async function readSegment(
           throw new CorruptionError(segment.file.path, unread, `impossible batch size ${size}`);
         }
         want = Math.max(want, size);
-      } else if (filled < block.length) {
+      } else if (filled < count) {
         throw new CorruptionError(segment.file.path, position + filled, 'the file is too short');
       }
       position = unread;
@@ -64,6 +68,10 @@ export async function readSegment(
   } finally {
     files.release(segment.file);
   }
+}
+
+function takeBlock(bytes: number, lease: BlockLease | undefined): Buffer {
+  return lease ? lease.take(bytes).subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
 }
 
 /** Position of the batch that the end of `bytes` cuts off; −1 when one that holds `offset` or a

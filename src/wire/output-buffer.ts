@@ -7,11 +7,25 @@
  * `append(bytes)` copies below COPY_BYTES_MAX and takes the bytes by reference from there; such
  * bytes must never change afterwards (batches of a log and bodies in a queue never do).
  *
- * Layout: `parts` hold what is finished, in order; [0, length) of `bytes` is the open last part.
+ * Ownership: who appends bytes that will be used again (blocks of a pool) says so by `releaseAfter`.
+ * Who takes the parts owns them until they are gone, into the kernel or nowhere because the
+ * connection broke, and then releases what `takeOwners` gave with them and calls `gone`, once per
+ * `take`. Only then is `bytes` itself written from its beginning again; who never calls `gone` keeps
+ * what it took for ever.
+ *
+ * Layout: `parts` hold what is finished, in order; [start, position) of `bytes` is the open part.
  */
+
+/** Of bytes that wait in the output. */
+export interface Owner {
+  /** They are gone and may be overwritten. */
+  release(): void;
+}
+
 const FIRST_BYTES = 16 * 1024;
 const KEEP_BYTES_MAX = 256 * 1024;
 export const COPY_BYTES_MAX = 4096;
+const NO_OWNERS: readonly Owner[] = [];
 
 export class OutputBuffer {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
@@ -21,6 +35,9 @@ export class OutputBuffer {
   position = 0;
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
+  #owners: Owner[] = [];
+  /** Takes that are not gone yet: their parts may lie in `bytes`. */
+  #out = 0;
 
   /** Bytes waiting to be taken. */
   get length(): number {
@@ -59,13 +76,38 @@ export class OutputBuffer {
     this.#partsBytes += source.length;
   }
 
+  /** `owner` is released when what the next `take` hands over is gone. */
+  releaseAfter(owner: Owner): void {
+    this.#owners.push(owner);
+  }
+
   /** Hands over all parts, in order; the receiver owns them. Empty when there is nothing. */
   take(): Uint8Array[] {
     this.#closePart();
     const parts = this.#parts;
     this.#parts = [];
     this.#partsBytes = 0;
+    this.#out++;
     return parts;
+  }
+
+  /** To be released when the parts taken together with them are gone. */
+  takeOwners(): readonly Owner[] {
+    if (this.#owners.length === 0) return NO_OWNERS;
+    const owners = this.#owners;
+    this.#owners = [];
+    return owners;
+  }
+
+  /** The parts of one `take` are gone. */
+  gone(): void {
+    this.#out--;
+    if (this.#isFree && this.position === this.#start) this.position = this.#start = 0;
+  }
+
+  /** Nothing outside the open part refers to `bytes`. */
+  get #isFree(): boolean {
+    return this.#out === 0 && this.#parts.length === 0;
   }
 
   #closePart(): void {
@@ -79,6 +121,12 @@ export class OutputBuffer {
   #grow(count: number): void {
     const open = this.position - this.#start;
     const needed = open + count;
+    if (this.#start >= needed && this.#isFree) {
+      this.bytes.copyWithin(0, this.#start);
+      this.#start = 0;
+      this.position = open;
+      return;
+    }
     // Doubling, or a large reply that grows by small pieces would be copied again for each.
     const wanted = Math.max(Math.min(this.bytes.length * 2, KEEP_BYTES_MAX), needed * 2);
     const next = Buffer.allocUnsafeSlow(Math.max(needed, wanted));

@@ -160,7 +160,10 @@ export class MemorySink implements ByteSink {
   }
 
   take(): Buffer {
-    return Buffer.concat(this.output.take());
+    const bytes = Buffer.concat(this.output.take());
+    for (const owner of this.output.takeOwners()) owner.release();
+    this.output.gone();
+    return bytes;
   }
 }
 

@@ -11,6 +11,7 @@ import type { KafkaNode } from './node.ts';
 import { topicError } from './topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
 import type { Partition } from '#core/partition.ts';
+import type { BlockLease } from '#wire/block-pool.ts';
 
 export interface FetchedPartition {
   readonly request: FetchPartition;
@@ -35,11 +36,14 @@ export class FetchRead {
   urgent = false;
   /** Reads from disk. */
   readonly pending: Promise<void>[] = [];
+  /** Of the blocks that the batches may lie in; released when the answer is gone. */
+  readonly lease: BlockLease;
   readonly #node: KafkaNode;
   #left: number;
 
   constructor(node: KafkaNode, bytesMax: number) {
     this.#node = node;
+    this.lease = node.blocks.lease();
     this.#left = Math.min(bytesMax, FETCH_BYTES_MAX);
   }
 
@@ -98,7 +102,7 @@ export class FetchRead {
     first: boolean,
     result: FetchedPartition,
   ): void {
-    const batches = partition.read(offset, wanted);
+    const batches = partition.read(offset, wanted, this.lease);
     if (!(batches instanceof Promise)) {
       this.#take(batches, wanted, first, result);
       return;

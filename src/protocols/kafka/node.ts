@@ -8,12 +8,16 @@ import type { ProtocolMetrics } from '#core/metrics.ts';
 import type { Namespace } from '#core/namespace.ts';
 import type { Topic } from '#core/topic.ts';
 import type { Peer } from '#protocols/contract.ts';
+import { BlockPool } from '#wire/block-pool.ts';
 import type { KafkaConnection } from './connection.ts';
 import { FetchSessions } from './fetch-session.ts';
 import type { Handler } from './handler.ts';
 
 /** As in the configuration that Kafka 4 ships with. */
 export const NODE_ID = 1;
+
+/** Kept for the next ones: a block for each of a few consumers that catch up at once. */
+const FREE_BLOCK_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Where a client reaches this node. */
 export interface Endpoint {
@@ -26,6 +30,8 @@ export class KafkaNode {
   readonly handlers: ReadonlyMap<number, Handler>;
   readonly sessions: FetchSessions;
   readonly metrics: ProtocolMetrics;
+  /** What answers to Fetch are read into. */
+  readonly blocks = new BlockPool(FREE_BLOCK_BYTES_MAX);
 
   readonly #connections = new Set<KafkaConnection>();
 
