@@ -346,10 +346,14 @@ describe('static members (KIP-345)', () => {
     assert.equal(joining(id!, STATIC)[0]!.error, 'fenced-instance');
   });
 
-  test('another subscription makes a rebalance', () => {
+  test('another subscription is none, another choice of protocol is a rebalance', () => {
     stable(1, STATIC);
-    const protocols = [{ name: 'range', metadata: Buffer.from('other topics') }];
-    assert.equal(joining('', { ...STATIC, protocols })[0]!.generation, 2);
+    const said = [{ name: 'range', metadata: Buffer.from('owned partitions') }];
+    const back = joining('', { ...STATIC, protocols: said });
+    host.commit();
+    assert.equal(back[0]!.generation, 1);
+    const other = [{ name: 'sticky', metadata: Buffer.from('') }, ...said];
+    assert.equal(joining('', { ...STATIC, protocols: other })[0]!.generation, 2);
   });
 
   test('it stays through a rebalance that it misses, and leaves by its instance alone', () => {

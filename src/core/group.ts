@@ -124,18 +124,9 @@ export class Group {
       return;
     }
     const oldLeaderId = this.leaderId;
-    const unchanged =
-      this.protocolName !== null &&
-      Buffer.compare(
-        member.metadata(this.protocolName),
-        request.protocols.find((p) => p.name === this.protocolName)?.metadata ?? NO_ASSIGNMENT,
-      ) === 0;
     this.#replaceStatic(member, id, request);
-    if (
-      this.state === GroupState.Stable &&
-      unchanged &&
-      this.#roster.chosenProtocol() === this.protocolName
-    ) {
+    // Only the protocol counts: a subscription differs whenever it says what the member owns.
+    if (this.state === GroupState.Stable && this.#roster.chosenProtocol() === this.protocolName) {
       this.#host.persist(this, this.#roster.assignments(), () => {
         const isLeader = this.leaderId === id;
         const result = this.#result(member, isLeader && request.skipAssignmentSupported);

@@ -100,6 +100,7 @@ function damaged(valid: Buffer, random: SeededRandom): Uint8Array {
 /** What sessions left behind goes, so that what grows is a leak. */
 async function clean(memory: MemoryBroker): Promise<void> {
   const { broker } = memory;
+  memory.warnings.length = 0;
   for (const group of broker.groups.groups.values()) {
     for (const { id, instanceId } of group.members.values()) {
       broker.groups.leave(group.id, id, instanceId);

@@ -84,7 +84,8 @@ function foundTopic(topic: Topic): FoundTopic {
 
 function find(call: Call, { name, id }: WantedTopic, mayCreate: boolean): FoundTopic {
   const { node } = call;
-  if (name === null) {
+  // Kafka's own client asks by id with an empty name, others with none.
+  if (name === null || Buffer.compare(id, NO_ID) !== 0) {
     const topic = node.topicById(id);
     return topic === undefined
       ? { error: ErrorCode.UnknownTopicId, name: null, id, topic: null }

@@ -39,7 +39,10 @@ async function metadata(
       else w.string(name);
       w.tags();
     }
-    for (const id of ids) w.uuid(id).nullableString(null).tags();
+    for (const [i, id] of ids.entries())
+      w.uuid(id)
+        .nullableString(i % 2 === 0 ? '' : null)
+        .tags();
     if (version >= 4) w.bool(mayCreate);
     if (version >= 8 && version <= 10) w.bool(true);
     if (version >= 8) w.bool(true);
@@ -110,10 +113,11 @@ describe('Metadata', () => {
   }
 
   test('by id', async () => {
-    const found = await metadata(12, [], false, [topic.id, new Uint8Array(16).fill(9)]);
+    const found = await metadata(12, [], false, [topic.id, new Uint8Array(16).fill(9), topic.id]);
     assert.deepEqual(found, [
       { error: 0, name: 't', partitions: 2 },
       { error: 100, name: null, partitions: 0 },
+      { error: 0, name: 't', partitions: 2 },
     ]);
   });
 
