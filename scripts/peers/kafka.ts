@@ -31,7 +31,7 @@ export async function kafkaClassPath(): Promise<string> {
   return join(folder, '*');
 }
 
-export async function kafkaVersion(): Promise<string> {
+async function kafkaVersion(): Promise<string> {
   const folder = await copyMavenArtifacts('kafka', join(import.meta.dirname, 'kafka', 'pom.xml'));
   const jar = readdirSync(folder).find((file) => file.startsWith('kafka_2.13-'));
   return jar!.slice('kafka_2.13-'.length, -'.jar'.length);

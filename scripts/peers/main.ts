@@ -21,10 +21,11 @@ if (start === undefined) {
 const peer = await start(port === undefined ? undefined : Number(port));
 console.log(`${peer.name} ${peer.version} ready on localhost:${peer.port} (pid ${peer.pid})`);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, async () => {
-    await peer.stop();
-    rmSync(peer.dataDir, { recursive: true, force: true });
-    process.exit(0);
+  process.on(signal, () => {
+    void peer.stop().then(() => {
+      rmSync(peer.dataDir, { recursive: true, force: true });
+      process.exit(0);
+    });
   });
 }
 setInterval(() => undefined, 1 << 30);

@@ -57,7 +57,8 @@ export async function startPeer(start: PeerStart): Promise<Peer> {
   const deadline = Date.now() + start.readyWithinMs;
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
-      const why = Date.now() > deadline ? `not ready in ${start.readyWithinMs} ms` : 'ended at start';
+      const why =
+        Date.now() > deadline ? `not ready in ${start.readyWithinMs} ms` : 'ended at start';
       await end('SIGKILL');
       const log = readFileSync(start.logFile, 'utf8').trim().split('\n').slice(-20).join('\n  ');
       throw new Error(`${start.name}: ${why}; ${start.logFile} ends with\n  ${log}`);

@@ -18,12 +18,26 @@ const differences: Record<string, Difference> = {
   unknown_queue_argument: {
     posthorn: '406',
     peer: 'accepted',
-    reason: 'RabbitMQ ignores x- arguments it does not know; Posthorn accepts nothing and ignores it',
+    reason:
+      'RabbitMQ ignores x- arguments it does not know; Posthorn accepts nothing and ignores it',
   },
   replication_factor_3: {
     posthorn: 'accepted',
     peer: 'refused',
-    reason: 'applications create their topics with the replication of production; one node keeps them',
+    reason:
+      'applications create their topics with the replication of production; one node keeps them',
+  },
+  compaction: {
+    posthorn: 'refused',
+    peer: 'works',
+    reason:
+      'log compaction does not exist yet; a topic that silently keeps everything would be a lie',
+  },
+  transient_after_restart: {
+    posthorn: 'kept',
+    peer: 'gone',
+    reason:
+      'everything in a durable queue is stored; only for persistent messages does a confirm wait for it',
   },
 };
 

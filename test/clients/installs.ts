@@ -5,7 +5,12 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { copyMavenArtifacts, installOnce, run, unpackDebianPackages } from '../../scripts/peers/index.ts';
+import {
+  copyMavenArtifacts,
+  installOnce,
+  run,
+  unpackDebianPackages,
+} from '../../scripts/peers/index.ts';
 
 const here = import.meta.dirname;
 

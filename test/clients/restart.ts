@@ -15,7 +15,8 @@ export function restartSuite(python: string): Suite {
     run: async (target) => {
       const folder = mkdtempSync(join(tmpdir(), 'clients-restart-'));
       const env = { STATE: join(folder, 'state.json') };
-      const phase = (name: string): Suite => programSuite('restart', python, [program, name], { env });
+      const phase = (name: string): Suite =>
+        programSuite('restart', python, [program, name], { env });
       try {
         const before = await phase('before').run(target);
         // Acknowledgements by consumers are allowed to reach the disk a little later.

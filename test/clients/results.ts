@@ -57,6 +57,11 @@ export function table(results: readonly Result[]): string {
     Math.max(...lines.map((line) => line[column]!.length)),
   );
   return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd())
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }

@@ -4,7 +4,15 @@
  * the real Kafka's data, and must complain about a copy that was damaged on purpose.
  */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,33 +27,38 @@ export function segmentSuite(classPath: string): Suite {
   return scenarioSuite('segments', (target) => [
     [
       'DumpLogSegments after a load and a clean stop',
-      () => inCopy(async (folder) => {
-        await load(classPath, target, `segments-${Date.now()}`, 60_000);
-        await target.halt('SIGTERM');
-        cpSync(target.kafkaData, folder, { recursive: true });
-        await target.resume();
-        const files = filesToCheck(folder);
-        assert.ok(files.logs.length >= 5, `only ${files.logs.length} segments in ${target.kafkaData}`);
-        assert.ok(files.indexes.length >= 5, `only ${files.indexes.length} indexes`);
-        await check(classPath, folder, files);
-        await damagedFilesAreNoticed(classPath, folder, files);
-      }),
+      () =>
+        inCopy(async (folder) => {
+          await load(classPath, target, `segments-${Date.now()}`, 60_000);
+          await target.halt('SIGTERM');
+          cpSync(target.kafkaData, folder, { recursive: true });
+          await target.resume();
+          const files = filesToCheck(folder);
+          assert.ok(
+            files.logs.length >= 5,
+            `only ${files.logs.length} segments in ${target.kafkaData}`,
+          );
+          assert.ok(files.indexes.length >= 5, `only ${files.indexes.length} indexes`);
+          await check(classPath, folder, files);
+          await damagedFilesAreNoticed(classPath, folder, files);
+        }),
     ],
     [
       'DumpLogSegments after kill -9 under load, recovery and a stop',
-      () => inCopy(async (folder) => {
-        const prefix = `segments-crash-${Date.now()}`;
-        const loading = load(classPath, target, prefix, 60_000, 15_000);
-        await sleep(3000);
-        await target.halt('SIGKILL');
-        await target.resume();
-        await loading;
-        await load(classPath, target, prefix, 1000);
-        await target.halt('SIGTERM');
-        cpSync(target.kafkaData, folder, { recursive: true });
-        await target.resume();
-        await check(classPath, folder, filesToCheck(folder));
-      }),
+      () =>
+        inCopy(async (folder) => {
+          const prefix = `segments-crash-${Date.now()}`;
+          const loading = load(classPath, target, prefix, 60_000, 15_000);
+          await sleep(3000);
+          await target.halt('SIGKILL');
+          await target.resume();
+          await loading;
+          await load(classPath, target, prefix, 1000);
+          await target.halt('SIGTERM');
+          cpSync(target.kafkaData, folder, { recursive: true });
+          await target.resume();
+          await check(classPath, folder, filesToCheck(folder));
+        }),
     ],
   ]);
 }
@@ -78,11 +91,11 @@ interface SegmentFiles {
   snapshots: string[];
 }
 
-/** Every segment of every log below the folder, except Kafka's own internal topics. */
+/** Every segment of every log below the folder, except Kafka's internal and deleted topics. */
 function filesToCheck(folder: string): SegmentFiles {
   const all = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => /^\d{20}\.(log|index|timeindex|snapshot)$/.test(basename(path)))
-    .filter((path) => !basename(dirname(path)).startsWith('__'))
+    .filter((path) => !/^__|-delete$/.test(basename(dirname(path))))
     .map((path) => join(folder, path));
   const ending = (extension: string): string[] => all.filter((path) => path.endsWith(extension));
   return {
@@ -126,7 +139,10 @@ async function complaintsAbout(classPath: string, all: string[][]): Promise<stri
   const { stdout, stderr } = await run('java', args, { timeoutMs: 180_000 });
   rmSync(dirname(list), { recursive: true });
   const lines = `${stdout}\n${stderr}`.split('\n');
-  assert.ok(lines.includes('# done') && lines.length > 2 * all.length, 'the tool printed too little');
+  assert.ok(
+    lines.includes('# done') && lines.length > 2 * all.length,
+    'the tool printed too little',
+  );
   // Names of files and topics may contain any word; only what the tool says counts.
   return lines.filter((line) => complaints.test(line.replaceAll(/\/\S*/g, '')));
 }

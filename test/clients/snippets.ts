@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../scripts/peers/index.ts';
 import { type Suite, scenarioSuite } from './suite.ts';
 import type { Target } from './targets.ts';
@@ -70,30 +71,39 @@ async function runSnippet(python: string, snippet: Snippet, target: Target): Pro
     env: { ...process.env, ...target.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const output = new Output(consumer);
   try {
     if (snippet.waits !== undefined) {
-      await printed(consumer, [snippet.waits]);
+      await output.has([snippet.waits]);
       await produce();
     }
-    await printed(consumer, snippet.prints);
+    await output.has(snippet.prints);
   } finally {
     consumer.kill('SIGKILL');
   }
 }
 
-function printed(child: ChildProcess, lines: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let output = '';
-    const fail = (why: string): void => reject(new Error(`${why}; it printed:\n${output}`));
-    const timer = setTimeout(() => fail(`not within 30 s: ${lines.join(' | ')}`), 30_000);
-    child.on('exit', () => fail('the consumer ended'));
-    child.stderr!.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    child.stdout!.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      const seen = output.split('\n');
-      if (!lines.every((line) => seen.includes(line))) return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+/** What a running program has printed so far. */
+class Output {
+  #text = '';
+  #ended = false;
+
+  constructor(child: ChildProcess) {
+    child.stderr!.on('data', (chunk: Buffer) => (this.#text += chunk.toString()));
+    child.stdout!.on('data', (chunk: Buffer) => (this.#text += chunk.toString()));
+    child.on('exit', () => (this.#ended = true));
+  }
+
+  async has(lines: readonly string[]): Promise<void> {
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      const seen = this.#text.split('\n');
+      if (lines.every((line) => seen.includes(line))) return;
+      if (this.#ended) throw new Error(`the consumer ended; it printed:\n${this.#text}`);
+      if (Date.now() > deadline) {
+        throw new Error(`not within 30 s: ${lines.join(' | ')}; it printed:\n${this.#text}`);
+      }
+      await sleep(20);
+    }
+  }
 }

@@ -35,7 +35,11 @@ export function programSuite(
       const complete = results.map((result) => ({ client, target: target.name, ...result }));
       const failed = complete.some((result) => result.problem !== undefined);
       if (!done || (outcome.code !== 0 && !failed)) {
-        const tail = `${outcome.stdout}\n${outcome.stderr}`.trim().split('\n').slice(-15).join('\n');
+        const tail = `${outcome.stdout}\n${outcome.stderr}`
+          .trim()
+          .split('\n')
+          .slice(-15)
+          .join('\n');
         const problem = `ended with ${outcome.code} before it was done:\n${tail}`;
         complete.push({ client, target: target.name, scenario: '(program)', tookMs: 0, problem });
       }
@@ -64,5 +68,13 @@ export function scenarioSuite(client: string, scenarios: (target: Target) => Sce
       }
       return results;
     },
+  };
+}
+
+/** The same suite for one target alone. */
+export function onlyOn(name: Target['name'], suite: Suite): Suite {
+  return {
+    client: suite.client,
+    run: (target) => (target.name === name ? suite.run(target) : Promise.resolve([])),
   };
 }

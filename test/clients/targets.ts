@@ -7,7 +7,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Peer, repositoryRoot, spawnOwned, startKafka, startRabbitmq } from '../../scripts/peers/index.ts';
+import {
+  type Peer,
+  repositoryRoot,
+  spawnOwned,
+  startKafka,
+  startRabbitmq,
+} from '../../scripts/peers/index.ts';
 import { expectations } from './differences.ts';
 
 export interface Target {
@@ -23,7 +29,11 @@ export interface Target {
   stop(): Promise<void>;
 }
 
-function environment(name: Target['name'], kafkaPort: number, amqpPort: number): Record<string, string> {
+function environment(
+  name: Target['name'],
+  kafkaPort: number,
+  amqpPort: number,
+): Record<string, string> {
   return {
     TARGET: name,
     KAFKA_PORT: String(kafkaPort),

@@ -358,7 +358,7 @@ final class KafkaClients {
         });
 
         scenarios.add("admin: topics by name and by id", () -> {
-            String topic = create("admin", 2, Map.of("cleanup.policy", "compact"));
+            String topic = create("admin", 2, Map.of("retention.bytes", "1000000"));
             TopicDescription described = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
             Scenarios.equal(described.partitions().size(), 2);
             Scenarios.check(!described.topicId().equals(Uuid.ZERO_UUID), "a zero topic id");
@@ -402,7 +402,7 @@ final class KafkaClients {
             Scenarios.equal(entries.get("cleanup.policy").source(), ConfigEntry.ConfigSource.DEFAULT_CONFIG);
             admin.incrementalAlterConfigs(Map.of(resource, List.of(
                 new AlterConfigOp(new ConfigEntry("retention.ms", "5000"), AlterConfigOp.OpType.SET),
-                new AlterConfigOp(new ConfigEntry("cleanup.policy", "compact"), AlterConfigOp.OpType.APPEND)))).all().get();
+                new AlterConfigOp(new ConfigEntry("cleanup.policy", "delete"), AlterConfigOp.OpType.APPEND)))).all().get();
             Scenarios.eventually(() -> {
                 ConfigEntry entry = admin.describeConfigs(List.of(resource)).all().get().get(resource).get("retention.ms");
                 return entry.value().equals("5000") && entry.source() == ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG;

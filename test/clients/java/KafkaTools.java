@@ -245,12 +245,12 @@ final class KafkaTools {
             tool(TopicCommand::main, "", "--create", "--topic", topic);
             Main command = kafka.admin.ConfigCommand::main;
             String[] entity = {"--entity-type", "topics", "--entity-name", topic};
-            tool(command, "", join(entity, "--alter", "--add-config", "max.message.bytes=4000,cleanup.policy=[delete,compact]"));
+            tool(command, "", join(entity, "--alter", "--add-config", "max.message.bytes=4000,retention.ms=77777"));
             String described = Scenarios.eventually(() -> {
                 String text = tool(command, "", join(entity, "--describe"));
                 return text.contains("max.message.bytes=4000") ? text : null;
             });
-            Scenarios.check(described.contains("cleanup.policy=delete,compact"), described);
+            Scenarios.check(described.contains("retention.ms=77777"), described);
             tool(command, "", join(entity, "--alter", "--delete-config", "max.message.bytes"));
             Scenarios.eventually(() -> !tool(command, "", join(entity, "--describe")).contains("max.message.bytes=4000"));
             String all = tool(command, "", join(entity, "--describe", "--all"));

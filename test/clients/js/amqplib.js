@@ -33,7 +33,8 @@ scenario('hello world and work queue', () =>
   withChannel(async (channel) => {
     const queue = unique('hello');
     await channel.assertQueue(queue, { durable: true });
-    for (let n = 0; n < 5; n++) channel.sendToQueue(queue, Buffer.from(`task ${n}`), { persistent: true });
+    for (let n = 0; n < 5; n++)
+      channel.sendToQueue(queue, Buffer.from(`task ${n}`), { persistent: true });
     await channel.prefetch(1);
     const done = [];
     const { consumerTag } = await channel.consume(queue, (message) => {
@@ -42,7 +43,10 @@ scenario('hello world and work queue', () =>
     });
     await eventually(() => done.length === 5);
     await channel.cancel(consumerTag);
-    assert.deepEqual(done, [0, 1, 2, 3, 4].map((n) => `task ${n}`));
+    assert.deepEqual(
+      done,
+      [0, 1, 2, 3, 4].map((n) => `task ${n}`),
+    );
     await channel.deleteQueue(queue);
   }),
 );
@@ -104,7 +108,12 @@ scenario('properties', () =>
     assert.deepEqual([...content], [1, 2, 3]);
     assert.deepEqual({ ...properties.headers }, headers);
     assert.deepEqual(
-      [properties.contentType, properties.contentEncoding, properties.deliveryMode, properties.priority],
+      [
+        properties.contentType,
+        properties.contentEncoding,
+        properties.deliveryMode,
+        properties.priority,
+      ],
       ['x/y', 'e', 2, 4],
     );
     assert.deepEqual(
@@ -153,7 +162,9 @@ scenario('mandatory returns and nacked publishes', () =>
     await channel.waitForConfirms();
     await assert.rejects(
       new Promise((resolve, reject) => {
-        channel.sendToQueue(queue, Buffer.from('2'), {}, (error) => (error ? reject(error) : resolve()));
+        channel.sendToQueue(queue, Buffer.from('2'), {}, (error) =>
+          error ? reject(error) : resolve(),
+        );
       }),
       /nacked/,
     );
@@ -196,7 +207,11 @@ scenario('requeue, redelivered, nackAll', () =>
     const again = await collector(channel, queue, { noAck: true }).wait(3);
     assert.deepEqual(
       again.map((m) => [m.content.toString(), m.fields.redelivered]),
-      [['1', true], ['2', true], ['3', true]],
+      [
+        ['1', true],
+        ['2', true],
+        ['3', true],
+      ],
     );
   }),
 );
@@ -205,11 +220,11 @@ scenario('consumer cancelled by the broker gets null', () =>
   withChannel(async (channel, connection) => {
     const queue = unique('deleted');
     await channel.assertQueue(queue);
-    const { wait } = collector(channel, queue);
+    const consumer = collector(channel, queue);
     const other = await connection.createChannel();
-    await wait(0);
+    await consumer.wait(0);
     await other.deleteQueue(queue);
-    assert.deepEqual(await wait(1), [null]);
+    assert.deepEqual(await consumer.wait(1), [null]);
   }),
 );
 
@@ -228,7 +243,10 @@ scenario('request and response over direct reply-to', () =>
     const answers = collector(channel, 'amq.rabbitmq.reply-to', { noAck: true });
     await answers.wait(0);
     for (let n = 0; n < 50; n++) {
-      channel.sendToQueue(queue, Buffer.from(String(n)), { replyTo: 'amq.rabbitmq.reply-to', correlationId: `c${n}` });
+      channel.sendToQueue(queue, Buffer.from(String(n)), {
+        replyTo: 'amq.rabbitmq.reply-to',
+        correlationId: `c${n}`,
+      });
     }
     const messages = await answers.wait(50);
     assert.deepEqual(
@@ -267,24 +285,26 @@ scenario('big messages both ways at once', () =>
   }),
 );
 
-scenario('callback API', () =>
-  new Promise((resolve, reject) => {
-    callbackApi.connect(amqpUrl, (error, connection) => {
-      if (error) return reject(error);
-      connection.createChannel((failed, channel) => {
-        if (failed) return reject(failed);
-        const queue = unique('callback');
-        channel.assertQueue(queue, { autoDelete: true });
-        channel.consume(queue, (message) => {
-          channel.ack(message);
-          connection.close(() => {
-            resolve(assert.equal(message.content.toString(), 'called back'));
+scenario(
+  'callback API',
+  () =>
+    new Promise((resolve, reject) => {
+      callbackApi.connect(amqpUrl, (error, connection) => {
+        if (error) return reject(error);
+        connection.createChannel((failed, channel) => {
+          if (failed) return reject(failed);
+          const queue = unique('callback');
+          channel.assertQueue(queue, { autoDelete: true });
+          channel.consume(queue, (message) => {
+            channel.ack(message);
+            connection.close(() => {
+              resolve(assert.equal(message.content.toString(), 'called back'));
+            });
           });
+          channel.sendToQueue(queue, Buffer.from('called back'));
         });
-        channel.sendToQueue(queue, Buffer.from('called back'));
       });
-    });
-  }),
+    }),
 );
 
 scenario('heartbeats keep an idle connection', async () => {

@@ -49,7 +49,13 @@ export async function main() {
     console.log(`${problem === undefined ? 'ok' : 'not ok'} ${Date.now() - startedAt} ${name}`);
     if (problem !== undefined) {
       failed += 1;
-      console.log(problem.split('\n').slice(0, 14).map((line) => `    ${line}`).join('\n'));
+      console.log(
+        problem
+          .split('\n')
+          .slice(0, 14)
+          .map((line) => `    ${line}`)
+          .join('\n'),
+      );
     }
   }
   console.log('done');

@@ -8,7 +8,7 @@ from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 from confluent_kafka.admin import NewTopic, OffsetSpec, ResourceType
 
-from scenario import KAFKA, equal, eventually, main, scenario, unique
+from scenario import KAFKA, equal, eventually, expected, main, scenario, unique
 
 
 @functools.cache
@@ -352,13 +352,12 @@ def admin_configs():
     operations = [
         ConfigEntry('retention.ms', None, incremental_operation=AlterConfigOpType.DELETE),
         ConfigEntry('max.message.bytes', '5000', incremental_operation=AlterConfigOpType.SET),
-        ConfigEntry('cleanup.policy', 'compact', incremental_operation=AlterConfigOpType.APPEND),
     ]
     change = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=operations)
     client.incremental_alter_configs([change])[change].result(10)
     eventually(lambda: described()['max.message.bytes'].value == '5000')
     configs = described()
-    equal((configs['retention.ms'].value, configs['cleanup.policy'].value), ('604800000', 'delete,compact'))
+    equal(configs['retention.ms'].value, '604800000')
     bad = ConfigResource(
         ResourceType.TOPIC,
         topic,
@@ -367,6 +366,26 @@ def admin_configs():
     refused('INVALID_CONFIG', client.incremental_alter_configs([bad])[bad])
     missing = ConfigResource(ResourceType.TOPIC, unique('missing'))
     refused('UNKNOWN_TOPIC_OR_PART', client.describe_configs([missing])[missing])
+
+
+@scenario
+def compaction():
+    topic = unique('compacted')
+    try:
+        create(topic, **{'cleanup.policy': 'compact'})
+    except KafkaException as error:
+        equal(error.args[0].name(), 'INVALID_CONFIG')
+        assert 'compact' in error.args[0].str(), error
+        equal('refused', expected('compaction'))
+        return
+    equal('works', expected('compaction'))
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    equal(admin().describe_configs([resource])[resource].result(10)['cleanup.policy'].value, 'compact')
+    try:
+        send(producer(), topic, b'without a key')
+        raise AssertionError('a compacted topic took a record without a key')
+    except KafkaException as error:
+        equal(error.args[0].code(), KafkaError.INVALID_RECORD)
 
 
 @scenario

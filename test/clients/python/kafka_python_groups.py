@@ -48,6 +48,8 @@ class Member(threading.Thread):
             session_timeout_ms=8000,
             **options,
         )
+        # A leader of kafka-python assigns nothing, for minutes, when it joins before it knows the topic.
+        eventually(lambda: self.consumer.partitions_for_topic(topic))
         self.assigned = set()
         self.start()
 
