@@ -198,6 +198,26 @@ describe('backpressure', () => {
     assert.equal(peer.driven.sink.paused, false);
   });
 
+  test('short of memory, a producer is told to wait and not read from; others go on', async () => {
+    const { memory, peer } = await opened();
+    const reader = new KafkaPeer(memory, kafkaOf(memory));
+    const throttled = async (): Promise<number> => {
+      const answer = await peer.ask(Key.Produce, 7, produceBody(['a']));
+      return answer.bytes.readInt32BE(answer.end - 4);
+    };
+    assert.equal(await throttled(), 0);
+    assert.equal(peer.driven.sink.paused, false);
+    memory.broker.alarms.memory = true;
+    assert.equal(await throttled(), 1000);
+    assert.equal(peer.driven.sink.paused, true);
+    await reader.ask(Key.Metadata, 1, (w) => w.arrayLength(0));
+    assert.equal(reader.driven.sink.paused, false);
+    // The broker looks again at what there is, and calls the alarm off.
+    await memory.advance(300);
+    assert.equal(peer.driven.sink.paused, false);
+    assert.equal(await throttled(), 0);
+  });
+
   test('an idle connection is closed after ten minutes, a waiting one is not', async () => {
     const { memory, peer } = await opened();
     const waiting = new KafkaPeer(memory, kafkaOf(memory));

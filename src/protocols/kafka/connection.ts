@@ -6,8 +6,9 @@
  * producers pipeline and all they wait for is the same commit: any number of them may be open, up
  * to a bound, and each commit answers those it covered.
  *
- * What was read and cannot be served yet is copied once into `#held` and the socket is paused. The
- * socket is also paused while memory is short, if this client produces.
+ * What was read and cannot be served yet is copied once into `#held` and the socket is paused. While
+ * memory is short a Produce also pauses it, for as long as the answer tells the client (KIP-219), or
+ * until there is memory again.
  */
 import { Call } from './call.ts';
 import { type FrameReceiver, Frames } from './frames.ts';
@@ -16,6 +17,7 @@ import type { KafkaNode } from './node.ts';
 import type { ProduceAnswer } from './produce-answer.ts';
 import { ProtocolError } from '#core/errors.ts';
 import type { CommitWaiter } from '#core/log.ts';
+import type { Timer } from '#core/schedule.ts';
 import { CloseReason } from '#protocols/contract.ts';
 import type { ByteSink, Connection, Peer } from '#protocols/contract.ts';
 import { Reader } from '#wire/reader.ts';
@@ -52,7 +54,8 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
   /** Read, not served yet. */
   #held: Buffer[] = [];
   #serving = false;
-  #produced = false;
+  /** Pauses the socket after a Produce while memory is short. */
+  #throttle: Timer | null = null;
   #paused = false;
   #idleSinceMs: number;
 
@@ -122,7 +125,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
     }
     const flexible = known && version >= handler.flexibleFrom;
     const call = this.#open(bytes, start, end, owned, flexible);
-    if (key === PRODUCE_KEY) this.#produced = true;
+    if (key === PRODUCE_KEY) this.#throttleIfShort();
     else this.#current = call;
     this.node.metrics.requests++;
     handler.serve(call, this.#reader);
@@ -199,17 +202,30 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
     this.#proceed();
   }
 
+  #throttleIfShort(): void {
+    const { broker, throttleMs } = this.node;
+    if (throttleMs === 0 || this.#throttle !== null) return;
+    this.#throttle = broker.schedule.at(broker.ports.clock.now() + throttleMs, () => {
+      this.#throttle = null;
+      this.#pauseOrResume();
+    });
+  }
+
   /** Memory got short, or is not any more. */
   alarmed(): void {
-    if (!this.closed) this.#pauseOrResume();
+    if (this.closed || this.node.throttleMs > 0 || this.#throttle === null) return;
+    this.#endThrottle();
+    this.#pauseOrResume();
+  }
+
+  #endThrottle(): void {
+    if (this.#throttle !== null) this.node.broker.schedule.cancel(this.#throttle);
+    this.#throttle = null;
   }
 
   #pauseOrResume(): void {
     if (this.closed) return;
-    const wanted =
-      this.#held.length > 0 ||
-      this.#frames.stalled ||
-      (this.#produced && this.node.broker.alarms.memory);
+    const wanted = this.#held.length > 0 || this.#frames.stalled || this.#throttle !== null;
     if (wanted === this.#paused) return;
     this.#paused = wanted;
     if (wanted) this.#sink.pause();
@@ -246,6 +262,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
 
   #release(): void {
     this.closed = true;
+    this.#endThrottle();
     this.#held = [];
     this.#produces = [];
     this.#current = null;
