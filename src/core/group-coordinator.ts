@@ -63,6 +63,9 @@ export interface Committer {
   retentionMs: number | null;
 }
 
+/** A member id is sent back as a string of at most 32 KB; what a client calls itself may fill one. */
+const MEMBER_PREFIX_CHARS_MAX = 255;
+
 type Offsets = Map<string, Map<number, CommittedOffset>>;
 
 interface Waiting {
@@ -129,7 +132,8 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
   newMemberId(prefix: string): string {
     const hex = Buffer.from(this.#services.ports.random.bytes(16)).toString('hex');
     const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
-    return `${prefix}-${parts.join('-')}-${hex.slice(20)}`;
+    const start = prefix.slice(0, MEMBER_PREFIX_CHARS_MAX).toWellFormed();
+    return `${start}-${parts.join('-')}-${hex.slice(20)}`;
   }
 
   persist(group: Group, assignments: ReadonlyMap<string, Uint8Array>, then: () => void): void {

@@ -3,6 +3,7 @@
  * records their own. Record layout: core/record.ts.
  */
 import { Batch, BATCH_HEADER_BYTES, LOG_APPEND_TIME_BIT } from '#core/batch.ts';
+import { BrokerError } from '#core/errors.ts';
 import type { Log, TimestampedOffset } from '#core/log.ts';
 import { readVarint, varintEnd } from '#wire/varint.ts';
 
@@ -16,6 +17,26 @@ export type Decompress = (codec: number, bytes: Uint8Array) => Uint8Array;
  * must be at least that. Records below `startOffset` are passed over; null when none is left.
  */
 function findInBatch(
+  bytes: Uint8Array,
+  at: number,
+  timestampMs: number,
+  startOffset: number,
+  decompress: Decompress,
+): TimestampedOffset | null {
+  try {
+    return findRecord(bytes, at, timestampMs, startOffset, decompress);
+  } catch (error) {
+    // A producer may put anything into a batch: what cannot be opened goes by its header.
+    if (!(error instanceof RangeError) && !(error instanceof BrokerError)) throw error;
+    return {
+      offset: Math.max(Batch.baseOffset(bytes, at), startOffset),
+      timestampMs: Batch.maxTimestampMs(bytes, at),
+      leaderEpoch: Batch.leaderEpoch(bytes, at),
+    };
+  }
+}
+
+function findRecord(
   bytes: Uint8Array,
   at: number,
   timestampMs: number,

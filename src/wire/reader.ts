@@ -92,7 +92,10 @@ export class Reader {
     const length = this.#length(2);
     if (length < 0) return null;
     const at = this.#take(length);
-    return this.bytes.toString('utf8', at, at + length);
+    const value = this.bytes.toString('utf8', at, at + length);
+    // What is no UTF-8 becomes longer: it would not fit where it is sent back.
+    if (Buffer.byteLength(value) > length) throw new RangeError('a string that is not UTF-8');
+    return value;
   }
 
   string(): string {

@@ -16,6 +16,9 @@ const VARINT_BYTES_MAX = 9;
 /** Longer strings are measured before they are written. */
 const SHORT_STRING_CHARS = 42;
 const TWO_32 = 2 ** 32;
+const INT32_MAX = 0x7fffffff;
+const INT64_END = 2 ** 63;
+const FIXED_STRING_BYTES_MAX = 0x7fff;
 
 export class Writer {
   readonly output: OutputBuffer;
@@ -78,6 +81,8 @@ export class Writer {
   }
 
   int64(value: number): this {
+    // The largest numbers of 64 bits are read as 2^63.
+    if (value >= INT64_END) return this.int32(INT32_MAX).int32(-1);
     const at = this.output.reserve(8);
     const high = Math.floor(value / TWO_32);
     this.output.bytes.writeInt32BE(high, at);
@@ -111,11 +116,20 @@ export class Writer {
       return this;
     }
     const bytes = Buffer.byteLength(value);
+    if (!this.flexible && bytes > FIXED_STRING_BYTES_MAX) return this.#cutString(value);
     this.#length(bytes, 2);
     const at = this.output.reserve(bytes);
     this.output.bytes.write(value, at);
     this.output.advance(bytes);
     return this;
+  }
+
+  /** Only texts of ours can be too long, those that quote what a client sent. */
+  #cutString(value: string): this {
+    const bytes = Buffer.from(value);
+    let end = FIXED_STRING_BYTES_MAX;
+    while ((bytes[end]! & 0xc0) === 0x80) end--;
+    return this.int16(end).raw(bytes.subarray(0, end));
   }
 
   nullableString(value: string | null): this {

@@ -52,7 +52,7 @@ export function checkBatch(
   if (Batch.crc(bytes, start) !== crc32c(bytes, start + CRC_FROM, end)) {
     return corrupt('Record is corrupt: its CRC does not match');
   }
-  return checkAttributes(bytes, start, version) ?? checkCount(bytes, start, end);
+  return checkAttributes(bytes, start, version) ?? checkRecords(bytes, start, end);
 }
 
 function checkAttributes(bytes: Uint8Array, start: number, version: number): Complaint | null {
@@ -77,6 +77,15 @@ function checkAttributes(bytes: Uint8Array, start: number, version: number): Com
     return invalid('A producer id without an epoch or a sequence');
   }
   return null;
+}
+
+function checkRecords(bytes: Uint8Array, start: number, end: number): Complaint | null {
+  try {
+    return checkCount(bytes, start, end);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return invalid(`A record has no length: ${error.message}`);
+  }
 }
 
 function checkCount(bytes: Uint8Array, start: number, end: number): Complaint | null {

@@ -8,10 +8,12 @@
  * There is no remote storage: the earliest local offset is the earliest, and nothing is tiered.
  */
 import type { Call } from '../call.ts';
-import { ErrorCode } from '../errors.ts';
+import { brokerErrorCode, ErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { epochAt, epochError } from '../leader-epoch.ts';
 import { topicError } from '../topic-error.ts';
+import { BrokerError } from '#core/errors.ts';
+import type { TimestampedOffset } from '#core/log.ts';
 import type { Partition } from '#core/partition.ts';
 
 const LATEST = -1;
@@ -129,7 +131,15 @@ function find(call: Call, name: string, wanted: Wanted, searches: Promise<void>[
 }
 
 async function search(partition: Partition, timestampMs: number, found: Found): Promise<void> {
-  const at = await partition.log.offsetForTimestamp(timestampMs);
+  let at: TimestampedOffset | null;
+  try {
+    at = await partition.log.offsetForTimestamp(timestampMs);
+  } catch (error) {
+    // Retention, or a deletion of the topic, may have been faster than the disk.
+    if (!(error instanceof BrokerError)) throw error;
+    found.error = brokerErrorCode(error.code);
+    return;
+  }
   if (at === null || at.offset >= partition.committedOffset) return;
   found.timestamp = at.timestampMs;
   found.offset = at.offset;
