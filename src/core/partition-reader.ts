@@ -114,8 +114,8 @@ export class PartitionReader {
     try {
       chunks = await read;
     } catch (error) {
-      // Deleted while it was read: the next load begins at what there is.
-      if (!(error instanceof BrokerError) || error.code !== 'offset-out-of-range') throw error;
+      // Deleted while it was read: the next load begins at what there is, if there is anything.
+      if (!(error instanceof BrokerError)) throw error;
     }
     this.#loading = false;
     if (this.#ended) return;

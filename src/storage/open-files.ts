@@ -5,6 +5,7 @@
  * A StoredFile may have two descriptors: 'write' (plain) and 'through' (O_DSYNC, so that a write is
  * also its sync and costs one trip to the thread pool instead of two). Reading takes either.
  */
+import { BrokerError } from '#core/errors.ts';
 import type { FileSystem, OpenMode } from './file-system.ts';
 
 export class StoredFile {
@@ -46,7 +47,7 @@ export class OpenFiles {
   /** A descriptor, at once when the file is open; to be given back with `release`. */
   use(file: StoredFile, mode: OpenMode): number | Promise<number> {
     // Opening would make the file anew.
-    if (file.gone) return Promise.reject(new Error(`${file.path} has been removed`));
+    if (file.gone) return Promise.reject(removed(file));
     file.users++;
     file.lastUsed = ++this.#useCount;
     const fd = file.descriptor(mode);
@@ -79,7 +80,8 @@ export class OpenFiles {
       return file.descriptor(mode);
     } catch (error) {
       this.release(file);
-      throw error;
+      // Its folder may be gone by now.
+      throw file.gone ? removed(file) : error;
     }
   }
 
@@ -110,4 +112,9 @@ export class OpenFiles {
     if (plain >= 0) await this.fs.close(plain);
     if (through >= 0) await this.fs.close(through);
   }
+}
+
+/** A refusal: who reads a log may be overtaken by its deletion. */
+function removed(file: StoredFile): BrokerError {
+  return new BrokerError('not-found', `${file.path} has been removed`);
 }
