@@ -265,12 +265,22 @@ function exact(value: bigint): number | bigint {
     : value;
 }
 
-/** The table's bytes without its length in front. Names are cut to 255 bytes by no one: callers
- * only pass names that came from a table or that they made. */
+const NAME_BYTES_MAX = 255;
+
+/** A name that was no UTF-8 has become longer than it came. */
+function nameBytes(text: string): Uint8Array {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= NAME_BYTES_MAX) return bytes;
+  let end = NAME_BYTES_MAX;
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+/** The table's bytes without its length in front. */
 export function encodeTable(table: FieldTable): Buffer {
   const parts: Uint8Array[] = [];
   for (let i = 0; i < table.names.length; i++) {
-    const name = Buffer.from(table.names[i]!);
+    const name = nameBytes(table.names[i]!);
     parts.push(Uint8Array.of(name.length), name);
     encodeValue(table.values[i]!, parts);
   }
