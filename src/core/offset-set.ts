@@ -47,6 +47,7 @@ export class OffsetSet {
 
   /** Visits what is in the set in [from, to), as ascending ranges. */
   forEachRange(from: number, to: number, visit: (from: number, to: number) => void): void {
+    if (from >= to) return;
     let start = from < this.#floor ? from : -1;
     let at = Math.max(from, this.#floor);
     if (start >= 0 && at >= to) at = to;

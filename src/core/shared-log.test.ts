@@ -7,6 +7,7 @@ import { BATCH_HEADER_BYTES, Codec, CONTROL_BIT } from './batch.ts';
 import { sealBatch } from './batch-writer.ts';
 import type { Log } from './log.ts';
 import { Queue } from './queue.ts';
+import { QueueAcks } from './queue-acks.ts';
 import { defaultQueueOptions } from './queue-options.ts';
 import type { QueueOptions } from './queue-options.ts';
 import type { SharedSource, SourceListener } from './queue-services.ts';
@@ -189,6 +190,32 @@ test('the account survives a restart, also what was settled far ahead', async ()
       ],
     );
   }
+});
+
+test('settlements of records that a crash has taken are not those of later records', async () => {
+  const rig = await QueueRig.open();
+  const topic = new Topic(rig);
+  const consumer = new Collector(topic.queue({}, 0, 7));
+  topic.produce(batch(['a']), batch(['b', 'c']));
+  consumer.release(1);
+  for (let offset = 0; offset < 3; offset++) consumer.accept(offset);
+  rig.turn();
+  const shorter = new FakePartition(rig.store.create('topics/t-0-after', logConfig()));
+  shorter.log.append(batch(['a']), true);
+  rig.turn();
+  const home = { rig, partition: shorter, id: 7 };
+  let again!: Queue;
+  await rig.restart({}, rig.store, async () => {
+    again = Topic.prototype.queue.call(home, {}, 0, 7);
+    await again.recover();
+  });
+  Topic.prototype.produce.call(home, batch(['x', 'y', 'z']));
+  assert.deepEqual(rig.takeAll(again), ['x', 'y', 'z']);
+  const settled: number[][] = [];
+  const page = new QueueAcks(7, again, () => {});
+  page.settledRange = (from, to) => settled.push([from, to]);
+  again.describe(page);
+  assert.deepEqual(settled, [[0, 4]]);
 });
 
 test('a queue over a topic refuses what is the topic’s to decide', async () => {

@@ -163,10 +163,15 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
       const offset = chunk.base + recordOffsetDelta;
       while (chunk.end < offset) chunk.addGap();
       if (chunk.end > offset) return;
-      if (offset < from || this.#settledAhead?.has(offset)) chunk.addGap();
+      if (offset < from || this.#isSettledAhead(offset)) chunk.addGap();
       else this.#takeRecord(chunk, position);
       position = recordEnd;
     }
+  }
+
+  /** What the journal says of offsets past the recovered end is about records that a crash took. */
+  #isSettledAhead(offset: number): boolean {
+    return offset < this.#redeliveredBefore && this.#settledAhead?.has(offset) === true;
   }
 
   #decode(chunk: Chunk, bytes: Uint8Array, position: number): boolean {
@@ -270,7 +275,7 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
   describe(page: QueueAcks): void {
     if (this.head > 0) page.settledRange(0, this.head);
     this.store.describe(page);
-    this.#settledAhead?.forEachRange(this.#tail, this.log.endOffset, (from, to) =>
+    this.#settledAhead?.forEachRange(this.#tail, this.#redeliveredBefore, (from, to) =>
       page.settledRange(from, to),
     );
     for (const [offset, count] of this.#countsAhead) page.returned(offset, count);
@@ -283,6 +288,7 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
     this.#tail = Math.min(Math.max(acks.settled.floor, this.log.startOffset), end);
     this.#settledAhead = acks.settled;
     this.#countsAhead = acks.counts;
+    for (const offset of acks.counts.keys()) if (offset >= end) acks.counts.delete(offset);
   }
 
   trim(): void {
