@@ -5,10 +5,13 @@
  */
 import assert from 'node:assert/strict';
 import { HANDLERS } from './handlers/index.ts';
+import { BATCH_PREFIX_BYTES, CRC_FROM, writeInt32 } from '#core/batch.ts';
+import { sealCrc } from '#core/batch-writer.ts';
 import type { Protocol } from '#protocols/contract.ts';
 import { batch, Key, KafkaPeer, kafkaOf, request } from '#test/drive/kafka-peer.ts';
 import { SAMPLES } from '#test/drive/kafka-samples.ts';
 import { connect, MemoryBroker, SeededRandom } from '#test/drive/memory-broker.ts';
+import type { Writer } from '#wire/writer.ts';
 import { type Fuzzer, heapMiB, mutate, pieces } from '#test/fuzz/fuzzer.ts';
 
 const WITNESS_EVERY = 200;
@@ -68,7 +71,10 @@ async function session(
   let frames = 0;
   while (frames < wanted && !sink.ended) {
     const { key, version } = APIS[random.below(APIS.length)]!;
-    const valid = request(key, version, frames, (w) => SAMPLES.get(key)!(w, version, id));
+    const valid =
+      random.below(20) === 0
+        ? request(Key.Produce, 7, frames, (w) => produceBody(w, 't', damagedBatch(random)))
+        : request(key, version, frames, (w) => SAMPLES.get(key)!(w, version, id));
     frames++;
     for (const piece of pieces(damaged(valid, random), random)) {
       const chunk = new Uint8Array(piece);
@@ -83,6 +89,21 @@ async function session(
   const { ended } = sink;
   connection.close('gone');
   return { frames, ended };
+}
+
+function produceBody(w: Writer, topic: string, records: Uint8Array): void {
+  w.nullableString(null).int16(-1).int32(1000).arrayLength(1).string(topic).arrayLength(1);
+  w.int32(0).bytes(records);
+}
+
+/** Nonsense with the right size and CRC, as a client with a fault of its own would send it. */
+function damagedBatch(random: SeededRandom): Uint8Array {
+  const whole = batch(['a', 'bc', ['key', 'value']]);
+  const attributes = mutate(whole.subarray(CRC_FROM), random);
+  const bytes = Buffer.concat([whole.subarray(0, CRC_FROM), attributes]);
+  writeInt32(bytes, BATCH_PREFIX_BYTES - 4, bytes.length - BATCH_PREFIX_BYTES);
+  sealCrc(bytes, 0, bytes.length);
+  return bytes;
 }
 
 /** The length is mostly set right again, or hardly anything would get past it. */
@@ -131,10 +152,7 @@ class Witness {
 
   async check(value: string): Promise<void> {
     const sent = batch([value]);
-    const produced = await this.#peer.ask(Key.Produce, 7, (w) => {
-      w.nullableString(null).int16(-1).int32(1000).arrayLength(1).string('witness').arrayLength(1);
-      w.int32(0).bytes(sent);
-    });
+    const produced = await this.#peer.ask(Key.Produce, 7, (w) => produceBody(w, 'witness', sent));
     produced.arrayLength();
     produced.string();
     produced.arrayLength();
