@@ -5,6 +5,7 @@ import { BrokerError } from './errors.ts';
 import type { Arguments } from './binding.ts';
 import type { TopicDefinition } from './definitions.ts';
 import { tableFrom, toJson } from './header-json.ts';
+import type { LogConfig } from './log.ts';
 import type { Namespace } from './namespace.ts';
 import { checkTopicName, partitionLogName } from './names.ts';
 import { Topic } from './topic.ts';
@@ -63,7 +64,9 @@ export class TopicTable {
     const topic = this.#add(name, id, definition.replicationFactor, config, args);
     const indexes = Array.from({ length: definition.partitions }, (_, index) => index);
     const logs = await Promise.all(
-      indexes.map((index) => broker.openPartitionLog(this.#logName(name, index), config.logConfig)),
+      indexes.map((index) =>
+        broker.openPartitionLog(this.#logName(name, index), logConfigOf(topic)),
+      ),
     );
     for (const [index, log] of logs.entries()) {
       const start = broker.catalog.get('start', this.#namespace.name, [name, String(index)]);
@@ -117,7 +120,7 @@ export class TopicTable {
   #addPartitions(topic: Topic, count: number): void {
     const { store } = this.#namespace.broker;
     for (let index = topic.partitions.length; index < count; index++) {
-      topic.addPartition(store.create(this.#logName(topic.name, index), topic.config.logConfig));
+      topic.addPartition(store.create(this.#logName(topic.name, index), logConfigOf(topic)));
     }
   }
 
@@ -165,4 +168,9 @@ function uuid(bytes: Uint8Array): Uint8Array {
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return bytes;
+}
+
+/** With the id, by which a log knows that it is not of another topic that had the name before. */
+function logConfigOf(topic: Topic): LogConfig {
+  return { ...topic.config.logConfig, topicId: topic.id };
 }

@@ -2,19 +2,38 @@
  * BatchTail: the newest batches of a log in memory, in the very buffers that were appended.
  *
  * A chunk is what one append brought: one or more whole batches in one buffer. Chunks lie in a
- * dense run of offsets [firstOffset, endOffset); reading below it is the disk's business. Buffers
- * are immutable from the moment they are pushed and are handed to readers as they are.
+ * dense run of offsets [firstOffset, endOffset); reading below it is the disk's business.
+ *
+ * Buffers that were given to the log are immutable from the moment they are pushed and are handed to
+ * readers as they are. What was lent to it (`keep`) is copied into slabs: a busy log's megabytes,
+ * cut off one after the other and used again when the last chunk of one is dropped; megabytes of
+ * ever new buffers would have V8 mark its heap without end. Readers get copies of such chunks.
+ *
+ * Whoever drops a chunk says that it is written and that nobody but readers has seen it.
  */
 import { Batch, BATCH_HEADER_BYTES } from '#core/batch.ts';
+import type { BlockLease, BlockPool } from '#wire/block-pool.ts';
 
 interface Chunk {
   readonly baseOffset: number;
   /** Offset after its last record. */
   readonly endOffset: number;
   readonly bytes: Uint8Array;
+  /** Where the bytes lie, when that will be used again. */
+  readonly slab: Slab | null;
+}
+
+interface Slab {
+  readonly block: Buffer;
+  used: number;
+  chunks: number;
 }
 
 const COMPACT_AFTER = 64;
+/** Logs that hold less get a buffer for each chunk, so that a quiet log does not hold a slab for a
+ * few bytes. Slabs are no larger than what the log holds already. */
+const SLAB_BYTES_MIN = 64 * 1024;
+const SLAB_BYTES_MAX = 1024 * 1024;
 
 export class BatchTail {
   #chunks: Chunk[] = [];
@@ -22,9 +41,13 @@ export class BatchTail {
   #first = 0;
   bytes = 0;
   endOffset: number;
+  readonly #pool: BlockPool | null;
+  /** The one that is being filled. */
+  #slab: Slab | null = null;
 
-  constructor(endOffset: number) {
+  constructor(endOffset: number, pool: BlockPool | null = null) {
     this.endOffset = endOffset;
+    this.#pool = pool;
   }
 
   get firstOffset(): number {
@@ -38,8 +61,32 @@ export class BatchTail {
     return this.#first < this.#chunks.length ? this.#chunks[this.#first]!.endOffset : -1;
   }
 
+  /** A copy, to be stamped and pushed. */
+  keep(bytes: Uint8Array): Uint8Array {
+    const slab = this.#slabFor(bytes.length);
+    const copy = slab?.block.subarray(slab.used) ?? Buffer.allocUnsafeSlow(bytes.length);
+    copy.set(bytes);
+    return copy.subarray(0, bytes.length);
+  }
+
+  #slabFor(bytes: number): Slab | null {
+    const slab = this.#slab;
+    if (slab !== null && slab.used + bytes <= slab.block.length) return slab;
+    this.#slab = null;
+    if (slab !== null && slab.chunks === 0) this.#pool?.give(slab.block);
+    if (this.#pool === null || this.bytes < SLAB_BYTES_MIN) return null;
+    const wanted = Math.min(this.bytes, SLAB_BYTES_MAX);
+    this.#slab = { block: this.#pool.take(Math.max(bytes, wanted)), used: 0, chunks: 0 };
+    return this.#slab;
+  }
+
   push(baseOffset: number, endOffset: number, bytes: Uint8Array): void {
-    this.#chunks.push({ baseOffset, endOffset, bytes });
+    const slab = this.#slab?.block.buffer === bytes.buffer ? this.#slab : null;
+    if (slab !== null) {
+      slab.used += bytes.length;
+      slab.chunks++;
+    }
+    this.#chunks.push({ baseOffset, endOffset, bytes, slab });
     this.bytes += bytes.length;
     this.endOffset = endOffset;
   }
@@ -53,7 +100,12 @@ export class BatchTail {
 
   /** Drops the oldest chunk; returns its size. */
   dropFirst(): number {
-    const size = this.#chunks[this.#first]!.bytes.length;
+    const { slab, bytes } = this.#chunks[this.#first]!;
+    const size = bytes.length;
+    if (slab !== null && --slab.chunks === 0) {
+      if (slab === this.#slab) slab.used = 0;
+      else this.#pool?.give(slab.block);
+    }
     this.#chunks[this.#first] = NO_CHUNK;
     this.#first++;
     this.bytes -= size;
@@ -67,12 +119,20 @@ export class BatchTail {
     return size;
   }
 
+  /** Lets go of everything, written or not. */
+  forget(): void {
+    this.#chunks = [];
+    this.#first = this.bytes = 0;
+    this.#slab = null;
+  }
+
   /**
    * Whole batches from the one that holds `offset` (≥ firstOffset), below `upTo`: at least one,
    * then as many as fit into `bytesMax`.
    */
-  read(offset: number, bytesMax: number, upTo: number): Uint8Array[] {
+  read(offset: number, bytesMax: number, upTo: number, lease?: BlockLease): Uint8Array[] {
     const parts: Uint8Array[] = [];
+    let copied = false;
     let room = bytesMax;
     for (let i = this.#find(offset); i < this.#chunks.length; i++) {
       const chunk = this.#chunks[i]!;
@@ -82,11 +142,14 @@ export class BatchTail {
       const part = whole
         ? chunk.bytes
         : sliceBatches(chunk.bytes, offset, room, upTo, parts.length === 0);
-      if (part.length > 0) parts.push(part);
+      if (part.length > 0) {
+        parts.push(part);
+        if (chunk.slab !== null) copied = true;
+      }
       room -= part.length;
       if (!whole && !endsAlike(part, chunk.bytes)) break;
     }
-    return parts;
+    return copied ? [copyOf(parts, lease)] : parts;
   }
 
   /** The chunks in order, for who searches them. */
@@ -106,13 +169,25 @@ export class BatchTail {
   }
 }
 
+function copyOf(parts: readonly Uint8Array[], lease: BlockLease | undefined): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const copy = lease?.take(length) ?? Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (const part of parts) {
+    copy.set(part, at);
+    at += part.length;
+  }
+  return copy.subarray(0, length);
+}
+
 /** `part`, a window of `whole`, goes on to its end. */
 function endsAlike(part: Uint8Array, whole: Uint8Array): boolean {
   return part.byteOffset + part.length === whole.byteOffset + whole.length;
 }
 
 const NOTHING = new Uint8Array(0);
-const NO_CHUNK: Chunk = { baseOffset: 0, endOffset: 0, bytes: NOTHING };
+const NO_CHUNK: Chunk = { baseOffset: 0, endOffset: 0, bytes: NOTHING, slab: null };
 
 /**
  * The run of whole batches in `bytes` that begins with the one holding `offset`, ends below `upTo`

@@ -98,7 +98,7 @@ export class DiskLog implements Log, Committable, TailOwner {
     this.#segments = recovered.segments;
     this.#isTouched = recovered.needsClose;
     this.#writtenSegment = recovered.segments.at(-1) ?? null;
-    this.#tail = new BatchTail(this.endOffset);
+    this.#tail = new BatchTail(this.endOffset, services.blocks);
     const isNew = this.#segments.length === 0;
     this.#writer = new SegmentWriter(services, () => this.config.segmentBytesMax);
     this.#writer.beforeNextWrite(() => this.#prepare(afterRemoval, isNew));
@@ -113,8 +113,9 @@ export class DiskLog implements Log, Committable, TailOwner {
     return this.#sizeBytes;
   }
 
-  append(batches: Uint8Array, mustSync: boolean): number {
+  append(appended: Uint8Array, mustSync: boolean, borrowed = false): number {
     invariant(!this.#isClosed, `append to ${this.name}, which is closed`);
+    const batches = borrowed ? this.#tail.keep(appended) : appended;
     const baseOffset = this.endOffset;
     const segment = this.#segmentFor(batches);
     const { epoch } = this.#services;
@@ -270,7 +271,7 @@ export class DiskLog implements Log, Committable, TailOwner {
   ): Uint8Array[] | Promise<Uint8Array[]> {
     checkRange(this, offset);
     if (offset >= upTo || offset === this.endOffset) return [];
-    if (offset >= this.#tail.firstOffset) return this.#tail.read(offset, bytesMax, upTo);
+    if (offset >= this.#tail.firstOffset) return this.#tail.read(offset, bytesMax, upTo, lease);
     return this.#readFiles(offset, bytesMax, upTo, lease);
   }
 
@@ -462,6 +463,6 @@ export class DiskLog implements Log, Committable, TailOwner {
 
   #leaveMemory(): void {
     this.#services.tails.leave(this, this.#tail.bytes);
-    this.#tail.dropBefore(Infinity);
+    this.#tail.forget();
   }
 }

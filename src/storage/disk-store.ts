@@ -17,11 +17,13 @@ import type { Ports } from '#core/ports.ts';
 import { ProducerTable } from '#core/producer-table.ts';
 import { GroupCommit } from './commit.ts';
 import { DiskLog } from './disk-log.ts';
+import { isDiskFull } from './file-system.ts';
 import type { FileSystem } from './file-system.ts';
 import { LoadedIndexes } from './index-files.ts';
 import { cannotDecompress } from './memory-store.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { OpenFiles } from './open-files.ts';
+import { isOfAnotherTopic } from './partition-metadata.ts';
 import { Positions } from './positions.ts';
 import { recoverLog } from './recovery.ts';
 import type { RecoveredLog } from './recovery.ts';
@@ -30,6 +32,7 @@ import { FolderSync } from './services.ts';
 import type { RecoveryRules, StoreServices } from './services.ts';
 import { TailBudget } from './tail-budget.ts';
 import type { Decompress } from './timestamps.ts';
+import { BlockPool } from '#wire/block-pool.ts';
 
 export interface DiskStoreOptions {
   readonly ports: Pick<Ports, 'defer' | 'log'>;
@@ -54,6 +57,7 @@ export interface DiskStoreOptions {
 const MEGABYTE = 1024 * 1024;
 const SPACE_CHECK_MS = 1000;
 const LOADED_INDEXES_MAX = 64;
+const FREE_BLOCK_BYTES_MAX = 8 * MEGABYTE;
 /** Folders that end with the process and are deleted at the next start. */
 const EPHEMERAL = 'ephemeral';
 const REMOVED = 'removed';
@@ -142,8 +146,13 @@ export class DiskStore implements LogStore {
       checkName(name);
       await this.#removals.get(name);
       if (config.ephemeral) return this.create(name, config);
-      const recovered = await recoverLog(this.#services, name, this.#folderOf(name), config);
-      return this.#add(name, config, recovered);
+      const folder = this.#folderOf(name);
+      const { topicId } = config;
+      if (topicId !== undefined && (await isOfAnotherTopic(this.#services.fs, folder, topicId))) {
+        this.#services.positions.remove(name);
+        return this.create(name, config);
+      }
+      return this.#add(name, config, await recoverLog(this.#services, name, folder, config));
     } finally {
       this.#opening.delete(name);
     }
@@ -203,22 +212,35 @@ export class DiskStore implements LogStore {
     const { name } = log;
     this.#logs.delete(name);
     if (!(log instanceof DiskLog)) return;
-    const removal = this.#removeFiles(log).finally(() => {
-      if (this.#removals.get(name) === removal) this.#removals.delete(name);
-    });
+    const removal = this.#removeFiles(log)
+      .catch((error: Error) => this.#services.fatal(error))
+      .finally(() => {
+        if (this.#removals.get(name) === removal) this.#removals.delete(name);
+      });
     this.#removals.set(name, removal);
     await removal;
   }
 
   async #removeFiles(log: DiskLog): Promise<void> {
     await log.abandon();
-    const { fs, root, epoch } = this.#services;
-    const away = `${root}/${REMOVED}`;
-    // Out of the way at once, so that the name is free; deleting may take long.
-    await fs.makeDirectory(away);
-    const target = `${away}/${epoch}-${this.#removedCount++}`;
-    if ((await fs.list(log.folder)).length > 0) await fs.rename(log.folder, target);
-    await fs.removeDirectory(target);
+    const { fs, root, epoch, positions } = this.#services;
+    let folder = log.folder;
+    if ((await fs.list(folder)).length === 0) return;
+    try {
+      // First the position, or a new topic of this name would begin where this one did. Other names
+      // are not used twice.
+      if (log.config.topicId !== undefined) await positions.settle();
+      // Out of the way at once, so that the name is free; deleting may take long.
+      const away = `${root}/${REMOVED}`;
+      await fs.makeDirectory(away);
+      const target = `${away}/${epoch}-${this.#removedCount++}`;
+      await fs.rename(folder, target);
+      folder = target;
+    } catch (error) {
+      // On a full disk it is deleted where it is: somebody needs the space.
+      if (!isDiskFull(error)) throw error;
+    }
+    await fs.removeDirectory(folder);
   }
 
   /** Closes all logs and says so in the folder, so that the next start need not look. */
@@ -295,6 +317,7 @@ async function makeServices(
     commit,
     positions: await Positions.open(fs, root, !recovery.mayHaveHoles),
     tails: new TailBudget(tailBytesMax, options.logTailBytesMax ?? 8 * MEGABYTE),
+    blocks: new BlockPool(FREE_BLOCK_BYTES_MAX),
     indexes: new LoadedIndexes(LOADED_INDEXES_MAX),
     folders: new FolderSync(fs),
     epoch,

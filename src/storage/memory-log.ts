@@ -45,7 +45,8 @@ export class MemoryLog implements Log, Committable {
     return this.#tail.bytes;
   }
 
-  append(batches: Uint8Array, _mustSync: boolean): number {
+  append(appended: Uint8Array, _mustSync: boolean, borrowed = false): number {
+    const batches = borrowed ? this.#tail.keep(appended) : appended;
     const baseOffset = this.endOffset;
     if (this.epochs.at(-1)?.epoch !== this.#epoch) {
       this.epochs.push({ epoch: this.#epoch, startOffset: baseOffset });

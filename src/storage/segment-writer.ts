@@ -60,8 +60,8 @@ export class SegmentWriter {
 
   add(segment: Segment, bytes: Uint8Array): void {
     const last = this.#pending.at(-1);
-    if (last?.segment === segment) last.parts.push(bytes);
-    else this.#pending.push({ segment, parts: [bytes] });
+    if (last?.segment !== segment) this.#pending.push({ segment, parts: [bytes] });
+    else if (!extend(last.parts, bytes)) last.parts.push(bytes);
   }
 
   /** True while the segment has bytes that are not in its file. */
@@ -243,4 +243,13 @@ export class SegmentWriter {
       });
     });
   }
+}
+
+/** Buffers that were cut one after the other from the same memory are written as one. */
+function extend(parts: Uint8Array[], bytes: Uint8Array): boolean {
+  const last = parts.at(-1)!;
+  const { buffer, byteOffset, length } = last;
+  if (buffer !== bytes.buffer || byteOffset + length !== bytes.byteOffset) return false;
+  parts[parts.length - 1] = new Uint8Array(buffer, byteOffset, length + bytes.length);
+  return true;
 }

@@ -10,6 +10,7 @@ import type { Positions } from './positions.ts';
 import { SharedRun } from './shared-run.ts';
 import type { TailBudget } from './tail-budget.ts';
 import type { Decompress } from './timestamps.ts';
+import type { BlockPool } from '#wire/block-pool.ts';
 
 export interface StoreServices {
   /** The data folder, without a slash at its end. */
@@ -19,6 +20,8 @@ export interface StoreServices {
   readonly commit: GroupCommit;
   readonly positions: Positions;
   readonly tails: TailBudget;
+  /** Memory of tails. */
+  readonly blocks: BlockPool;
   readonly indexes: LoadedIndexes;
   readonly folders: FolderSync;
   readonly epoch: number;

@@ -22,7 +22,7 @@ interface Stored {
 /** What a log must hold. */
 class Model {
   readonly name: string;
-  readonly config: LogConfig;
+  config: LogConfig;
   stored: Stored[] = [];
   end = 0;
   start = 0;
@@ -38,6 +38,14 @@ class Model {
   constructor(name: string, config: LogConfig) {
     this.name = name;
     this.config = config;
+  }
+
+  /** As after its removal, when another log of the same name takes its place. */
+  reset(topicId: Uint8Array): void {
+    this.config = { ...this.config, topicId };
+    this.stored = [];
+    this.end = this.start = this.ackedEnd = this.ackedStart = this.syncedEnd = this.sequence = 0;
+    this.syncGeneration = -1;
   }
 }
 
@@ -75,6 +83,7 @@ export class StorageRun {
           retentionMs: -1,
           retentionBytes: -1,
           ephemeral: false,
+          topicId: this.#random.bytes(16),
         }),
       );
     }
@@ -200,6 +209,7 @@ export class StorageRun {
     const what = this.#random.next();
     if (what < 0.75) this.#append(model, log);
     else if (what < 0.83) this.#delete(model, log);
+    else if (what < 0.84) this.#replace(model, log);
     this.#wait();
   }
 
@@ -228,18 +238,27 @@ export class StorageRun {
     model.start = Math.max(model.start, offset);
   }
 
+  /** The catalog knows by the topic's id which of two logs of one name is meant. */
+  #replace(model: Model, log: Log): void {
+    void this.#store.remove(log);
+    model.reset(this.#random.bytes(16));
+    this.#logs.set(model, this.#store.create(model.name, model.config));
+  }
+
   #wait(): void {
     const life = this.#life;
     const promises = this.#models.map((model) => {
       const isWaitedFor = model.syncGeneration === this.#store.commit.generation;
       const synced = isWaitedFor && model.config.sync === Sync.Commit;
-      return { model, end: model.end, start: model.start, synced };
+      const { end, start, config } = model;
+      return { model, end, start, synced, topicId: config.topicId };
     });
     this.#store.commit.wait({
       committed: () => {
         assert.equal(life, this.#life, 'an answer after the end');
         assert.equal(this.#failure, null, 'an answer after a failed write');
-        for (const { model, end, start, synced } of promises) {
+        for (const { model, end, start, synced, topicId } of promises) {
+          if (model.config.topicId !== topicId) continue;
           this.#acknowledged += Math.max(0, end - model.ackedEnd);
           model.ackedEnd = Math.max(model.ackedEnd, end);
           model.ackedStart = Math.max(model.ackedStart, start);
