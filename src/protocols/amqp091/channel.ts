@@ -140,6 +140,8 @@ export class Channel implements ConfirmSender {
       );
     }
     this.#content = { address, bits, properties: null, bodyBytes: 0, received: 0, parts: [] };
+    // An alarm concerns it from here on: the bodies of many channels need not ever be complete.
+    this.connection.hasPublished();
   }
 
   #contentFrame(type: number, bytes: Uint8Array, start: number, end: number): void {

@@ -173,13 +173,19 @@ export function checkArguments(
     const reason = field && CHECKS[name]?.(field, args);
     if (reason) throw preconditionFailed(`invalid arg '${name}' for ${where}: ${reason}`);
   }
+  refuseUnknown(args, type, where);
   for (const name of args.names) {
-    if (name.startsWith('x-') && !own.includes(name)) {
-      throw preconditionFailed(
-        `invalid arg '${name}' for ${where} of queue type rabbit_${type}_queue`,
-      );
-    }
     if (WITHOUT_EFFECT.has(name) || !name.startsWith('x-')) warn(name);
+  }
+}
+
+/** Also when the queue is there: what nobody compares would be swallowed. */
+export function refuseUnknown(args: FieldTable, type: QueueType, where: string): void {
+  for (const name of args.names) {
+    if (!name.startsWith('x-') || ARGUMENTS[type].includes(name)) continue;
+    throw preconditionFailed(
+      `invalid arg '${name}' for ${where} of queue type rabbit_${type}_queue`,
+    );
   }
 }
 

@@ -48,6 +48,8 @@ export function basicConsume(channel: Channel, reader: MethodReader): void {
   const where = thing('queue', name, connection.vhost);
   warnOfUnknown(channel, args, where);
   if (topic) {
+    // Readers of a stream take nothing away from each other.
+    if (exclusive) warnOf(channel, 'exclusive', where);
     const consumer = consumeStream(channel, topic, { tag, noAck, args, where });
     channel.consumers.set(tag, consumer);
     consumeOk();
@@ -95,8 +97,12 @@ function checkArguments(args: FieldTable, queue: Queue, where: string): number {
 function warnOfUnknown(channel: Channel, args: FieldTable, where: string): void {
   for (const name of args.names) {
     if (name === PRIORITY || name === 'x-stream-offset') continue;
-    channel.connection.broker.ports.log.warn('argument without effect', { argument: name, where });
+    warnOf(channel, name, where);
   }
+}
+
+function warnOf(channel: Channel, argument: string, where: string): void {
+  channel.connection.broker.ports.log.warn('argument without effect', { argument, where });
 }
 
 export function basicCancel(channel: Channel, reader: MethodReader): void {

@@ -14,6 +14,7 @@ import {
   comparedArguments,
   queueOptions,
   queueTypeOf,
+  refuseUnknown,
 } from '../queue-arguments.ts';
 import { REPLY_TO } from '../reply-to.ts';
 import { checkStreamEquivalent, declareStream, streamDepth } from '../streams.ts';
@@ -136,6 +137,7 @@ function checkEquivalent(channel: Channel, declared: Declare): void {
   if (!queue) {
     if (exclusive) throw locked(name, vhost);
     checkStreamEquivalent(namespace.topics.get(name)!, { durable, autoDelete, args }, where);
+    refuseUnknown(args, 'stream', where);
     return;
   }
   const { options } = queue;
@@ -148,5 +150,6 @@ function checkEquivalent(channel: Channel, declared: Declare): void {
   for (const argument of comparedArguments(options.kind)) {
     checkArgument(argument, args, options.arguments, where);
   }
+  refuseUnknown(args, options.kind, where);
   queue.touch();
 }

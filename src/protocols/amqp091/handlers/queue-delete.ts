@@ -57,6 +57,7 @@ export function queuePurge(channel: Channel, reader: MethodReader): void {
   }
   const count = queue.purge();
   if (nowait) return;
-  channel.connection.writer.begin(channel.number, Method.QueuePurgeOk).long(count).end();
-  channel.connection.sendSoon();
+  answer(channel, queue.options.durable, () =>
+    channel.connection.writer.begin(channel.number, Method.QueuePurgeOk).long(count).end(),
+  );
 }

@@ -1,0 +1,86 @@
+/** Nothing is accepted and ignored, nobody is exempt from alarms, answers are kept. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Protocol } from '#protocols/contract.ts';
+import {
+  AmqpPeer,
+  closeOf,
+  frame,
+  method,
+  names,
+  publish,
+  shortstr,
+  table,
+  type Table,
+  u16,
+  u32,
+  u64,
+  u8,
+} from '#test/drive/amqp-peer.ts';
+import { MemoryBroker } from '#test/drive/memory-broker.ts';
+import { amqp091 } from './index.ts';
+
+const DURABLE_BIT = 2;
+const EXCLUSIVE_CONSUMER_BIT = 4;
+
+async function opened(): Promise<{ memory: MemoryBroker; protocol: Protocol; peer: AmqpPeer }> {
+  const memory = await MemoryBroker.open();
+  const protocol = amqp091(memory.broker);
+  const peer = await new AmqpPeer(memory, protocol).open();
+  return { memory, protocol, peer };
+}
+
+function declare(name: string, args: Table): Buffer {
+  return method(1, 50, 10, u16(0), shortstr(name), u8(DURABLE_BIT), table(args));
+}
+
+for (const [type, args] of [
+  ['classic', {}],
+  ['stream', { 'x-queue-type': 'stream' }],
+] as const) {
+  test(`an unknown argument is refused when the ${type} queue is there already`, async () => {
+    const { peer } = await opened();
+    assert.deepEqual(names(await peer.call(declare('q', args))), ['50.11']);
+    assert.deepEqual(names(await peer.call(declare('q', args))), ['50.11']);
+    const [close] = await peer.call(declare('q', { ...args, 'x-max-lenght': 5 }));
+    assert.deepEqual(closeOf(close!), {
+      code: 406,
+      text: `PRECONDITION_FAILED - invalid arg 'x-max-lenght' for queue 'q' in vhost '/' of queue type rabbit_${type}_queue`,
+    });
+  });
+}
+
+test('an exclusive consumer of a stream is told in the log that it is none', async () => {
+  const { memory, peer } = await opened();
+  await peer.call(declare('s', { 'x-queue-type': 'stream' }));
+  await peer.call(method(1, 60, 10, u32(0), u16(10), u8(0)));
+  const bits = u8(EXCLUSIVE_CONSUMER_BIT);
+  const consume = method(1, 60, 20, u16(0), shortstr('s'), shortstr('c'), bits, table());
+  assert.deepEqual(names(await peer.call(consume)), ['60.21']);
+  const { fields } = memory.warnings.at(-1)!;
+  assert.deepEqual(fields, { argument: 'exclusive', where: "queue 's' in vhost '/'" });
+});
+
+test('an alarm stops a publisher of which no message is complete yet', async () => {
+  const { memory, peer } = await opened();
+  memory.broker.alarms.memory = true;
+  const { sink } = peer.driven;
+  const publishing = method(1, 60, 40, u16(0), shortstr(''), shortstr('q'), u8(0));
+  const header = frame(2, 1, Buffer.concat([u16(60), u16(0), u64(1_000_000), u16(0)]));
+  const [blocked] = await peer.call(publishing, header);
+  assert.deepEqual(names([blocked!]), ['10.60']);
+  assert.ok(sink.paused);
+});
+
+test('a purge of a durable queue is answered when it is written', async () => {
+  const { memory, peer } = await opened();
+  await peer.call(declare('q', {}));
+  const persistent = Buffer.concat([u16(0x1000), u8(2)]);
+  await peer.call(publish(1, 'q', 'x', { properties: persistent }));
+  const { log } = memory.broker.acks;
+  const before = log.committedOffset;
+  peer.driven.connection.receive(method(1, 50, 30, u16(0), shortstr('q'), u8(0)));
+  assert.equal(peer.driven.sink.output.length, 0);
+  assert.deepEqual(names(await peer.received()), ['50.31']);
+  assert.ok(log.committedOffset > before);
+});
