@@ -65,8 +65,11 @@ export interface Log {
    * Enlists itself in the current commit. `mustSync` says that somebody waits for the commit: with
    * Sync.Commit the commit then includes an fdatasync of this log.
    * Returns the base offset of the first batch.
+   *
+   * `borrowed` = the log copies what it keeps, and the bytes, unpatched, remain the caller's. It
+   * then can use its memory again, so this is the cheaper way for who must copy anyway.
    */
-  append(batches: Uint8Array, mustSync: boolean): number;
+  append(batches: Uint8Array, mustSync: boolean, borrowed?: boolean): number;
 
   /**
    * Whole batches from the one that holds `offset`, at least one, then as many as fit into

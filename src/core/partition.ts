@@ -68,11 +68,12 @@ export class Partition implements CommitWaiter, Flusher {
   }
 
   /**
-   * Appends one or more whole batches whose CRC, magic and counts are right; takes the bytes.
+   * Appends one or more whole batches whose CRC, magic and counts are right. `borrowed`: the bytes
+   * are valid during the call only; else they are the log's from now on.
    * Throws BrokerError 'too-large', 'out-of-order-sequence', 'stale-producer-epoch', 'disk-full',
    * 'invalid-argument' (timestamps); then nothing was appended.
    */
-  append(batches: Uint8Array): Appended {
+  append(batches: Uint8Array, borrowed = false): Appended {
     const { broker } = this.topic.namespace;
     if (!broker.hasSpace) throw new BrokerError('disk-full', 'the disk is full');
     const duplicate = this.#check(batches);
@@ -81,7 +82,7 @@ export class Partition implements CommitWaiter, Flusher {
     const bytes = this.#prepared(batches, nowMs);
     // What was published before by other protocols comes first.
     this.flush();
-    const baseOffset = this.log.append(bytes, true);
+    const baseOffset = this.log.append(bytes, true, borrowed && bytes === batches);
     this.#awaitCommit();
     this.topic.feedRecords(bytes);
     const logAppendTimeMs = this.topic.config.logAppendTime ? nowMs : -1;

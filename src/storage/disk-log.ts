@@ -449,7 +449,7 @@ export class DiskLog implements Log, Committable, TailOwner {
   /** Stops using the folder, which is about to be removed. Nothing more is written. */
   async abandon(): Promise<void> {
     this.#isClosed = true;
-    if (this.#slot >= 0) this.#services.positions.remove(this.name);
+    if (!this.config.ephemeral) this.#services.positions.remove(this.name);
     this.#slot = -1;
     while (this.#writingOffset >= 0) await this.#nextWrite();
     this.#whenWritten?.();

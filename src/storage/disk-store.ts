@@ -225,11 +225,11 @@ export class DiskStore implements LogStore {
     await log.abandon();
     const { fs, root, epoch, positions } = this.#services;
     let folder = log.folder;
-    if ((await fs.list(folder)).length === 0) return;
     try {
       // First the position, or a new topic of this name would begin where this one did. Other names
       // are not used twice.
       if (log.config.topicId !== undefined) await positions.settle();
+      if ((await fs.list(folder)).length === 0) return;
       // Out of the way at once, so that the name is free; deleting may take long.
       const away = `${root}/${REMOVED}`;
       await fs.makeDirectory(away);

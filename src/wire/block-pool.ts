@@ -11,11 +11,12 @@
  * may be referenced by an OutputBuffer that was told of the lease (`releaseAfter`), by nothing else.
  */
 
-/** Sizes are this much above a power of two: readers ask for round sizes and read a little more. */
-const SLACK_BYTES = 16 * 1024;
-/** Smaller ones are no burden, larger ones are rare. */
-const BLOCK_BYTES_MIN = 64 * 1024;
-const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+/** Blocks are this part larger than a power of two: what is wanted is often something round and a
+ * little more. */
+const SLACK_PART = 1 / 64;
+/** Exponents of the sizes that are kept: smaller ones are no burden, larger ones are rare. */
+const EXPONENT_MIN = 12;
+const EXPONENT_MAX = 22;
 
 export class BlockPool {
   /** Free blocks by the exponent of their size. */
@@ -37,23 +38,22 @@ export class BlockPool {
 
   /** A buffer of at least `bytesMin`; its content is arbitrary. */
   take(bytesMin: number): Buffer {
-    if (bytesMin < BLOCK_BYTES_MIN || bytesMin > BLOCK_BYTES_MAX + SLACK_BYTES) {
-      return Buffer.allocUnsafeSlow(bytesMin);
-    }
-    const size = sizeClass(bytesMin);
-    const block = this.#free[size]?.pop();
-    if (block === undefined) return Buffer.allocUnsafeSlow(2 ** size + SLACK_BYTES);
+    const exponent = exponentFor(bytesMin);
+    if (exponent < EXPONENT_MIN || exponent > EXPONENT_MAX) return Buffer.allocUnsafeSlow(bytesMin);
+    const block = this.#free[exponent]?.pop();
+    if (block === undefined) return Buffer.allocUnsafeSlow(blockBytes(exponent));
     this.#freeBytes -= block.length;
     return block;
   }
 
   /** `block` came from `take`, and nobody looks at it any more. */
   give(block: Buffer): void {
-    const size = sizeClass(block.length);
-    if (block.length !== 2 ** size + SLACK_BYTES) return;
+    const exponent = exponentFor(block.length);
+    if (exponent < EXPONENT_MIN || exponent > EXPONENT_MAX) return;
+    if (block.length !== blockBytes(exponent)) return;
     if (this.#freeBytes + block.length > this.#freeBytesMax) return;
     this.#freeBytes += block.length;
-    (this.#free[size] ??= []).push(block);
+    (this.#free[exponent] ??= []).push(block);
   }
 }
 
@@ -80,7 +80,11 @@ export class BlockLease {
   }
 }
 
-/** The smallest n with 2^n + SLACK_BYTES ≥ bytes. */
-function sizeClass(bytes: number): number {
-  return 32 - Math.clz32(Math.max(bytes - SLACK_BYTES, 1) - 1);
+function blockBytes(exponent: number): number {
+  return 2 ** exponent * (1 + SLACK_PART);
+}
+
+/** Of the smallest block that holds `bytes`. */
+function exponentFor(bytes: number): number {
+  return 32 - Math.clz32(Math.ceil(bytes / (1 + SLACK_PART)) - 1);
 }

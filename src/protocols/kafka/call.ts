@@ -17,8 +17,6 @@ export class Call {
   readonly version: number;
   readonly correlationId: number;
   readonly clientId: string;
-  /** The request's bytes are the connection's to give away; else they are gone after `serve`. */
-  readonly owned: boolean;
   answered = false;
 
   constructor(
@@ -27,14 +25,12 @@ export class Call {
     version: number,
     correlationId: number,
     clientId: string,
-    owned: boolean,
   ) {
     this.connection = connection;
     this.handler = handler;
     this.version = version;
     this.correlationId = correlationId;
     this.clientId = clientId;
-    this.owned = owned;
   }
 
   get node(): KafkaNode {

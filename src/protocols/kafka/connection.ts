@@ -64,7 +64,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
     this.peer = peer;
     this.#sink = sink;
     this.writer = new Writer(sink.output);
-    this.#frames = new Frames(this, node.broker.limits.requestBytesMax);
+    this.#frames = new Frames(this, node.broker.limits.requestBytesMax, node.blocks);
     this.#idleSinceMs = node.broker.ports.clock.now();
     node.joined(this);
   }
@@ -109,7 +109,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
   }
 
   /** One request (Frames). False = not now. */
-  request(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
+  request(bytes: Buffer, start: number, end: number): boolean {
     if (this.closed) return false;
     if (end - start < HEADER_BYTES_MIN) {
       throw new ProtocolError(MALFORMED, `a request of ${end - start} bytes`);
@@ -124,7 +124,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
       throw new ProtocolError(MALFORMED, `unsupported ${handler.name} version ${version}`);
     }
     const flexible = known && version >= handler.flexibleFrom;
-    const call = this.#open(bytes, start, end, owned, flexible);
+    const call = this.#open(bytes, start, end, flexible);
     if (key === PRODUCE_KEY) this.#throttleIfShort();
     else this.#current = call;
     this.node.metrics.requests++;
@@ -142,7 +142,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
    * Request header: apiKey i16 | apiVersion i16 | correlationId i32 | clientId nullable string
    * | tagged fields if flexible. The client id's length stays i16 (KIP-511).
    */
-  #open(bytes: Buffer, start: number, end: number, owned: boolean, flexible: boolean): Call {
+  #open(bytes: Buffer, start: number, end: number, flexible: boolean): Call {
     const reader = this.#reader.reset(bytes, start, end, false);
     try {
       const handler = this.node.handlers.get(reader.int16())!;
@@ -151,7 +151,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
       const clientId = reader.nullableString() ?? '';
       reader.flexible = flexible;
       reader.tags();
-      return new Call(this, handler, version, correlationId, clientId, owned);
+      return new Call(this, handler, version, correlationId, clientId);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new ProtocolError(MALFORMED, `malformed request header: ${error.message}`);

@@ -3,18 +3,19 @@
  *
  *   frame: length i32 | request
  *
- * A request that lies wholly in a chunk is handed over where it is, valid during the call. One that
- * does not is assembled once, in a buffer of its own that the receiver then owns. A length that is
+ * A request that lies wholly in a chunk is handed over where it is; one that does not is assembled
+ * in a block of the pool. Either way its bytes are valid during the call only. A length that is
  * negative or over the limit is a ProtocolError: nothing after it can be found.
  */
 import { ProtocolError } from '#core/errors.ts';
+import type { BlockPool } from '#wire/block-pool.ts';
 import { MALFORMED } from './handler.ts';
 
 const LENGTH_BYTES = 4;
 
 export interface FrameReceiver {
   /** The request is in [start, end) of `bytes`. False = not now; it is kept and shown again. */
-  request(bytes: Buffer, start: number, end: number, owned: boolean): boolean;
+  request(bytes: Buffer, start: number, end: number): boolean;
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -24,13 +25,18 @@ export class Frames {
   readonly #bytesMax: number;
   /** The request being assembled, or assembled and not taken yet. */
   #frame: Buffer | null = null;
+  /** What the frame lies in. */
+  #block: Buffer = NO_BYTES;
   #filled = 0;
   /** Bytes of a length that a chunk ended in. */
   readonly #length = Buffer.alloc(LENGTH_BYTES);
   #lengthFilled = 0;
 
-  constructor(receiver: FrameReceiver, bytesMax: number) {
+  readonly #pool: BlockPool;
+
+  constructor(receiver: FrameReceiver, bytesMax: number, pool: BlockPool) {
     this.#receiver = receiver;
+    this.#pool = pool;
     this.#bytesMax = bytesMax;
   }
 
@@ -59,7 +65,7 @@ export class Frames {
       const length = this.#checked(chunk.readInt32BE(at));
       const start = at + LENGTH_BYTES;
       const end = start + length;
-      if (end <= chunk.length && this.#receiver.request(chunk, start, end, false)) {
+      if (end <= chunk.length && this.#receiver.request(chunk, start, end)) {
         at = end;
         continue;
       }
@@ -70,8 +76,12 @@ export class Frames {
 
   /** The frame leaves before it is served: serving may lead back here. */
   #show(frame: Buffer): boolean {
+    const block = this.#block;
     this.#frame = null;
-    if (this.#receiver.request(frame, 0, frame.length, true)) return true;
+    if (this.#receiver.request(frame, 0, frame.length)) {
+      this.#pool.give(block);
+      return true;
+    }
     this.#frame = frame;
     return false;
   }
@@ -95,7 +105,8 @@ export class Frames {
   }
 
   #open(length: number): void {
-    this.#frame = Buffer.allocUnsafeSlow(length);
+    this.#block = this.#pool.take(length);
+    this.#frame = this.#block.subarray(0, length);
     this.#filled = 0;
   }
 

@@ -119,9 +119,12 @@ function tryAnswer(
 ): boolean {
   const read = new FetchRead(call.node, request.maxBytes);
   for (const partition of context.partitions) read.add(partition);
-  if (!late && !read.urgent && read.bytes < request.minBytes) return false;
+  if (!late && !read.urgent && read.bytes < request.minBytes) {
+    read.lease.release();
+    return false;
+  }
   if (read.pending.length === 0) {
-    answer(call, context, read.results, null);
+    answer(call, context, read.results, read.lease);
     return true;
   }
   // Not in memory: the client waits for the disk, and only it.

@@ -133,20 +133,13 @@ function append(
   const complaint = checkBatch(request.bytes, start, end, call.version);
   if (complaint !== null) return refused(index, complaint.error, complaint.text);
   const window = request.bytes.subarray(start, end);
-  return store(partition, call.owned ? window : ownCopy(window), call);
-}
-
-/** The chunk is reused for the next read, the log keeps what it gets. */
-function ownCopy(window: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(window.length);
-  copy.set(window);
-  return copy;
+  return store(partition, window, call);
 }
 
 function store(partition: Partition, batch: Buffer, call: Call): ProducedPartition {
   const { index } = partition;
   try {
-    const { baseOffset, logAppendTimeMs } = partition.append(batch);
+    const { baseOffset, logAppendTimeMs } = partition.append(batch, true);
     const { metrics } = call.node;
     metrics.published += batch.readInt32BE(RECORD_COUNT_AT);
     metrics.publishedBytes += batch.length;
