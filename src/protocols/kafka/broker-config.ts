@@ -5,7 +5,7 @@
  */
 import type { ConfigLine } from './config-entries.ts';
 import { NODE_ID } from './node.ts';
-import type { KafkaNode } from './node.ts';
+import type { Endpoint, KafkaNode } from './node.ts';
 import { FETCH_BYTES_MAX } from './fetch-read.ts';
 import type { ConfigType } from '#core/topic-config-definitions.ts';
 import { TopicConfig } from '#core/topic-config.ts';
@@ -17,25 +17,29 @@ const WEEK_HOURS = 168;
 /** What is not a default of topics. */
 type Setting = readonly [name: string, type: ConfigType, value: string | number | boolean];
 
-export function brokerConfig(node: KafkaNode): ConfigLine[] {
-  const own = settings(node).map(([name, type, value]): ConfigLine => ({
+/** As the client sees it that came to this endpoint. */
+export function brokerConfig(node: KafkaNode, endpoint: Endpoint): ConfigLine[] {
+  const own = settings(node, endpoint).map(([name, type, value]): ConfigLine => ({
     name,
     type,
     value: String(value),
     source: 'static',
     readOnly: true,
-    synonyms: [],
+    synonyms: [{ name, value: String(value), source: 'static' }],
     documentation: 'Fixed, or set when the broker starts.',
   }));
   return [...own, ...topicDefaults(node)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function settings({ broker }: KafkaNode): Setting[] {
+function settings({ broker }: KafkaNode, endpoint: Endpoint): Setting[] {
+  const listener = listenerOf(endpoint);
   const { limits, defaults, groups } = broker;
   return [
     ['node.id', 'int', NODE_ID],
     ['broker.id', 'int', NODE_ID],
     ['process.roles', 'list', 'broker,controller'],
+    ['listeners', 'list', listener],
+    ['advertised.listeners', 'list', listener],
     ['num.partitions', 'int', defaults.partitions],
     ['default.replication.factor', 'int', 1],
     ['auto.create.topics.enable', 'boolean', defaults.autoCreateTopics],
@@ -57,6 +61,10 @@ function settings({ broker }: KafkaNode): Setting[] {
     ['max.request.partition.size.limit', 'int', 2000],
     ['posthorn.sync', 'string', defaults.sync],
   ];
+}
+
+function listenerOf({ host, port }: Endpoint): string {
+  return `PLAINTEXT://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** log.retention.ms and its like: what a topic gets that does not set its own. */

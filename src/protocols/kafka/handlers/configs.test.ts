@@ -96,6 +96,9 @@ describe('settings', () => {
     const { lines } = await describeConfigs(4, '1', null);
     assert.equal(lines.get('num.partitions')!.value, '1');
     assert.equal(lines.get('log.segment.bytes')!.value, '1073741824');
+    const advertised = lines.get('advertised.listeners')!;
+    assert.match(advertised.value!, /^PLAINTEXT:\/\/127\.0\.0\.1:\d+$/);
+    assert.deepEqual(advertised.synonyms, [['advertised.listeners', advertised.value, 4]]);
     assert.equal((await describeConfigs(4, '2', null)).error, 42);
     assert.equal((await describeConfigs(2, 'none', null)).error, 3);
     assert.equal((await describeConfigs(2, 'q', null)).error, 17);

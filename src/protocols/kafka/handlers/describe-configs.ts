@@ -81,5 +81,5 @@ function describe(call: Call, resource: WantedResource): Described {
   const complaint = brokerNameComplaint(resource);
   if (complaint !== null) return refused(complaint);
   // The empty name is what all brokers were told while they run: nothing.
-  return chosen(name === '' ? [] : brokerConfig(node));
+  return chosen(name === '' ? [] : brokerConfig(node, node.endpoint(call.peer)));
 }
