@@ -150,6 +150,7 @@ export class DiskStore implements LogStore {
       const { topicId } = config;
       if (topicId !== undefined && (await isOfAnotherTopic(this.#services.fs, folder, topicId))) {
         this.#services.positions.remove(name);
+        await this.#services.positions.settle();
         return this.create(name, config);
       }
       return this.#add(name, config, await recoverLog(this.#services, name, folder, config));
