@@ -222,13 +222,13 @@ export class BrokerRun {
   }
 
   async #close(): Promise<boolean> {
-    let isClosed = false;
+    const progress = { isClosed: false };
     const closing = this.#broker.close().then(() => {
-      isClosed = true;
+      progress.isClosed = true;
       return true;
     });
-    for (let turn = 0; !isClosed && turn < 5000; turn++) await this.#turns(1);
-    assert.ok(isClosed, 'closing does not come to its end');
+    for (let turn = 0; !progress.isClosed && turn < 5000; turn++) await this.#turns(1);
+    assert.ok(progress.isClosed, 'closing does not come to its end');
     return closing;
   }
 }
