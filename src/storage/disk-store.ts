@@ -213,7 +213,8 @@ export class DiskStore implements LogStore {
     const { name } = log;
     this.#logs.delete(name);
     if (!(log instanceof DiskLog)) return;
-    const removal = this.#removeFiles(log)
+    const before = this.#removals.get(name) ?? Promise.resolve();
+    const removal = this.#removeFiles(log, before)
       .catch((error: Error) => this.#services.fatal(error))
       .finally(() => {
         if (this.#removals.get(name) === removal) this.#removals.delete(name);
@@ -222,8 +223,10 @@ export class DiskStore implements LogStore {
     await removal;
   }
 
-  async #removeFiles(log: DiskLog): Promise<void> {
+  /** After `before`, the removal of an earlier log of the name, whose folder it may still be. */
+  async #removeFiles(log: DiskLog, before: Promise<void>): Promise<void> {
     await log.abandon();
+    await before;
     const { fs, root, epoch, positions } = this.#services;
     let folder = log.folder;
     try {
