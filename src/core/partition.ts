@@ -82,7 +82,9 @@ export class Partition implements CommitWaiter, Flusher {
     const bytes = this.#prepared(batches, nowMs);
     // What was published before by other protocols comes first.
     this.flush();
-    const baseOffset = this.log.append(bytes, true, borrowed && bytes === batches);
+    // A batch that has the topic's codec already comes back as a window into what was lent.
+    const lent = borrowed && bytes.buffer === batches.buffer;
+    const baseOffset = this.log.append(bytes, true, lent);
     this.#awaitCommit();
     this.topic.feedRecords(bytes);
     const logAppendTimeMs = this.topic.config.logAppendTime ? nowMs : -1;

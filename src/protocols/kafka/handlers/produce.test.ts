@@ -100,6 +100,18 @@ describe('every version', () => {
   }
 });
 
+test('a batch that has the codec of its topic already is kept, not only looked at', async () => {
+  const plain = memory.broker.defaultNamespace.createTopic('plain', {
+    partitions: 1,
+    replicationFactor: 1,
+    config: { 'compression.type': 'uncompressed' },
+  });
+  const bytes = batch(['a', 'b']);
+  assert.equal((await produce(bytes, { name: 'plain' })).error, 0);
+  const stored = Buffer.concat(await plain.partitions[0]!.log.read(0, 1000, 2));
+  assert.deepEqual(stored.subarray(16), bytes.subarray(16));
+});
+
 describe('refusals', () => {
   const changed = (change: (bytes: Buffer) => void, seal = true): Buffer => {
     const bytes = batch(['a', 'b']);
