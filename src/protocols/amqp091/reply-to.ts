@@ -16,6 +16,8 @@ import { fillContent } from './outgoing.ts';
 
 export const REPLY_TO = 'amq.rabbitmq.reply-to';
 const TOKEN_BYTES = 16;
+/** Replies that their consumer has not read; further ones are as if it was gone. */
+const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 
 const content = new AddressedContent();
 
@@ -37,6 +39,7 @@ export class ReplyConsumer implements LiveSubscriber, ChannelConsumer {
   publish(message: Message): Outcome {
     const channel = this.#channel;
     const { connection } = channel;
+    if (connection.sink.pendingBytes > UNREAD_BYTES_MAX) return Outcome.Unrouted;
     fillContent(content, message, null, connection);
     // The body may lie in a read buffer that the next read overwrites.
     content.stable = false;

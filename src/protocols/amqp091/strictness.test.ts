@@ -72,6 +72,37 @@ test('an alarm stops a publisher of which no message is complete yet', async () 
   assert.ok(sink.paused);
 });
 
+test('replies to a consumer that does not read are returned when too many wait', async () => {
+  const { memory, protocol, peer } = await opened();
+  const replies = method(
+    1,
+    60,
+    20,
+    u16(0),
+    shortstr('amq.rabbitmq.reply-to'),
+    u8(0),
+    u8(2),
+    table(),
+  );
+  await peer.call(replies);
+  await peer.call(declare('rpc', {}));
+  const flags = u16(0x0200);
+  await peer.call(
+    publish(1, 'rpc', 'ask', {
+      properties: Buffer.concat([flags, shortstr('amq.rabbitmq.reply-to')]),
+    }),
+  );
+  const server = await new AmqpPeer(memory, protocol).open();
+  const [got] = await server.call(method(1, 60, 70, u16(0), shortstr('rpc'), u8(1)));
+  const address = got!.properties!.subarray(3).toString();
+  const body = Buffer.alloc(8_000_000);
+  const answers: string[] = [];
+  for (let i = 0; i < 10; i++) {
+    answers.push(...names(await server.call(publish(1, address, body, { mandatory: true }))));
+  }
+  assert.deepEqual(answers, ['60.50']);
+});
+
 test('a purge of a durable queue is answered when it is written', async () => {
   const { memory, peer } = await opened();
   await peer.call(declare('q', {}));
