@@ -184,7 +184,7 @@ export class DiskLog implements Log, Committable, TailOwner {
       active.sizeBytes > 0 &&
       (active.sizeBytes + batches.length > Math.min(segmentBytesMax, INT32_MAX) ||
         Batch.maxTimestampMs(batches, 0) - active.firstTimestampMs > segmentAgeMsMax ||
-        this.endOffset - active.baseOffset > INT32_MAX - batches.length ||
+        this.endOffset + countOffsets(batches) - active.baseOffset > INT32_MAX ||
         (this.startOffset === this.endOffset && active.sizeBytes >= DEAD_BYTES_MAX));
     return isFull ? this.#roll() : active;
   }
@@ -465,4 +465,13 @@ export class DiskLog implements Log, Committable, TailOwner {
     this.#services.tails.leave(this, this.#tail.bytes);
     this.#tail.forget();
   }
+}
+
+/** A compressed batch may have, or claim, more of them than bytes. */
+function countOffsets(batches: Uint8Array): number {
+  let count = 0;
+  for (let at = 0; at < batches.length; at += Batch.sizeBytes(batches, at)) {
+    count += Batch.lastOffsetDelta(batches, at) + 1;
+  }
+  return count;
 }

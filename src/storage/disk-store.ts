@@ -84,6 +84,9 @@ export class DiskStore implements LogStore {
   #removedCount = 0;
   #isFull = false;
   #isLow = false;
+  /** At the last look. */
+  #freeBytes = Infinity;
+  #grownBytesAtLook = 0;
   #isClosed = false;
 
   private constructor(services: StoreServices, options: DiskStoreOptions, bootId: string | null) {
@@ -129,8 +132,16 @@ export class DiskStore implements LogStore {
     return this.#services.epoch;
   }
 
+  /** What was appended since the last look counts as gone. Without it a burst between two looks fills
+   * the disk, and then there is no room left for the acknowledgements that would free it. */
   get hasSpace(): boolean {
-    return !this.#isFull && !this.#isLow;
+    if (this.#isFull || this.#isLow) return false;
+    const sinceBytes = this.#services.tails.grownBytes - this.#grownBytesAtLook;
+    return this.#freeBytes - sinceBytes >= this.#freeBytesMin;
+  }
+
+  get #freeBytesMin(): number {
+    return this.#options.freeBytesMin ?? 50 * MEGABYTE;
   }
 
   open(name: string, config: LogConfig): Promise<Log> {
@@ -293,9 +304,12 @@ export class DiskStore implements LogStore {
   }
 
   async #checkSpace(): Promise<void> {
-    const { fs, root, journal } = this.#services;
+    const { fs, root, journal, tails } = this.#services;
+    const { grownBytes } = tails;
     const freeBytes = await fs.freeBytes(root);
-    const isLow = freeBytes < (this.#options.freeBytesMin ?? 50 * MEGABYTE);
+    this.#freeBytes = freeBytes;
+    this.#grownBytesAtLook = grownBytes;
+    const isLow = freeBytes < this.#freeBytesMin;
     if (isLow === this.#isLow) return;
     this.#isLow = isLow;
     const fields = { data: root, freeBytes };

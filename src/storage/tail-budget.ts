@@ -12,6 +12,8 @@ export class TailBudget {
   readonly logBytesMax: number;
   readonly #owners = new Set<TailOwner>();
   #bytes = 0;
+  /** All that was ever appended. */
+  grownBytes = 0;
 
   constructor(bytesMax: number, logBytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -25,6 +27,7 @@ export class TailBudget {
   /** `owner` holds `bytes` more. */
   grow(owner: TailOwner, bytes: number): void {
     this.#bytes += bytes;
+    this.grownBytes += bytes;
     this.#owners.add(owner);
   }
 
