@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { makeBatch } from '#test/contracts/batches.ts';
 import { BrokerRig, RigPorts, textMessage } from '#test/rigs/broker-rig.ts';
 import { DiskStore } from '#storage/disk-store.ts';
-import { Outcome } from './message.ts';
+import { Outcome } from './message/message.ts';
 
 async function openOn(folder: string): Promise<BrokerRig> {
   const ports = new RigPorts();

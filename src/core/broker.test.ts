@@ -4,7 +4,7 @@ import { makeBatch } from '#test/contracts/batches.ts';
 import { bodyText, BrokerRig, RigPorts, textMessage } from '#test/rigs/broker-rig.ts';
 import { MemoryStore } from '#storage/memory-store.ts';
 import type { Log } from './log.ts';
-import { Message, Outcome } from './message.ts';
+import { Message, Outcome } from './message/message.ts';
 
 function routes(rig: BrokerRig, exchange: string, routingKey: string): string[] | null {
   const route = rig.namespace.resolve(exchange, routingKey);

@@ -5,16 +5,16 @@
  * catalog knows, and removes the logs that it does not know: those of what was deleted, or never
  * committed, before a crash.
  */
-import { AckJournal } from './ack-journal.ts';
+import { AckJournal } from './queue/ack-journal.ts';
 import type { Authenticator } from './authenticator.ts';
 import { Catalog } from './catalog.ts';
 import type { CatalogEntry } from './catalog.ts';
 import type { Codecs } from './codecs.ts';
 import { queueFrom } from './definitions.ts';
 import type { TopicDefinition } from './definitions.ts';
-import { Envelopes } from './envelope.ts';
+import { Envelopes } from './message/envelope.ts';
 import { BrokerError, invariant } from './errors.ts';
-import { GroupCoordinator } from './group-coordinator.ts';
+import { GroupCoordinator } from './group/group-coordinator.ts';
 import { KeyedJournal } from './keyed-journal.ts';
 import type { Limits } from './limits.ts';
 import { Sync } from './log.ts';
@@ -24,10 +24,10 @@ import { Metrics } from './metrics.ts';
 import { partitionLogName, queueLogName } from './names.ts';
 import { Namespace } from './namespace.ts';
 import type { Ports } from './ports.ts';
-import type { QueueOptions } from './queue-options.ts';
-import type { QueueServices } from './queue-services.ts';
+import type { QueueOptions } from './queue/queue-options.ts';
+import type { QueueServices } from './queue/queue-services.ts';
 import { Schedule } from './schedule.ts';
-import type { Topic } from './topic.ts';
+import type { Topic } from './topic/topic.ts';
 
 const DEFAULT_NAMESPACE = '/';
 

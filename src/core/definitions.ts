@@ -2,12 +2,12 @@
  * Definitions as the catalog keeps them: options as JSON and back. Defaults are not written, so a
  * setting that is added later has its default for everything that was declared before.
  */
-import type { Binding, DestinationKind, SourceKind } from './binding.ts';
-import type { ExchangeOptions } from './exchange.ts';
-import type { ExchangeKind } from './exchange-kinds.ts';
-import { headerJson, tableFrom, toJson } from './header-json.ts';
-import { defaultQueueOptions } from './queue-options.ts';
-import type { QueueOptions } from './queue-options.ts';
+import type { Binding, DestinationKind, SourceKind } from './routing/binding.ts';
+import type { ExchangeOptions } from './routing/exchange.ts';
+import type { ExchangeKind } from './routing/exchange-kinds.ts';
+import { headerJson, tableFrom, toJson } from './message/header-json.ts';
+import { defaultQueueOptions } from './queue/queue-options.ts';
+import type { QueueOptions } from './queue/queue-options.ts';
 
 type Json = ReturnType<typeof toJson>;
 type Table = Record<string, Json>;

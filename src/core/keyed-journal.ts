@@ -8,13 +8,13 @@
  *
  * `values` shows what has been written, committed or not: who answers a client waits for the commit.
  */
-import { BATCH_HEADER_BYTES, Batch } from './batch.ts';
-import { sealBatch } from './batch-writer.ts';
+import { BATCH_HEADER_BYTES, Batch } from './message/batch.ts';
+import { sealBatch } from './message/batch-writer.ts';
 import { invariant } from './errors.ts';
 import type { Commit, CommitWaiter, Flusher, Log } from './log.ts';
-import { Message } from './message.ts';
+import { Message } from './message/message.ts';
 import type { Clock } from './ports.ts';
-import { decodeRecord, recordEnd } from './record.ts';
+import { decodeRecord, recordEnd } from './message/record.ts';
 import { varintLength, writeVarint } from '#wire/varint.ts';
 
 const READ_BYTES = 1024 * 1024;

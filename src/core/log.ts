@@ -8,7 +8,7 @@
  *
  * Offsets are plain numbers: 2^53 records outlive the disk.
  */
-import type { ProducerTable } from './producer-table.ts';
+import type { ProducerTable } from './topic/producer-table.ts';
 import type { BlockLease } from '#wire/block-pool.ts';
 
 export const Sync = { Commit: 'commit', Os: 'os' } as const;

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { BrokerRig, exchangeOptions, textMessage } from '#test/rigs/broker-rig.ts';
 import type { BrokerErrorCode } from './errors.ts';
 import { BrokerError } from './errors.ts';
-import type { LiveSubscriber } from './live-subscriber.ts';
-import { Outcome } from './message.ts';
-import { defaultQueueOptions } from './queue-options.ts';
+import type { LiveSubscriber } from './routing/live-subscriber.ts';
+import { Outcome } from './message/message.ts';
+import { defaultQueueOptions } from './queue/queue-options.ts';
 
 function refuses(
   code: BrokerErrorCode,

@@ -6,29 +6,29 @@
  * and remembered routes are never stale. What is durable goes to the catalog in the same turn; who
  * answers a client for it waits by `afterCommit`.
  */
-import { Binder } from './binder.ts';
-import type { Arguments, DestinationName } from './binding.ts';
+import { Binder } from './routing/binder.ts';
+import type { Arguments, DestinationName } from './routing/binding.ts';
 import type { Broker } from './broker.ts';
 import { exchangeFrom, exchangeJson, queueJson } from './definitions.ts';
 import type { QueueDefinition, TopicDefinition } from './definitions.ts';
-import { checkExchange, checkQueue, inequivalent, refusal } from './equivalence.ts';
+import { checkExchange, checkQueue, inequivalent, refusal } from './routing/equivalence.ts';
 import { BrokerError } from './errors.ts';
 import type { BrokerErrorCode } from './errors.ts';
-import { Exchange, PREDECLARED_EXCHANGES } from './exchange.ts';
-import type { ExchangeOptions, Route } from './exchange.ts';
-import type { LiveSubscriber } from './live-subscriber.ts';
+import { Exchange, PREDECLARED_EXCHANGES } from './routing/exchange.ts';
+import type { ExchangeOptions, Route } from './routing/exchange.ts';
+import type { LiveSubscriber } from './routing/live-subscriber.ts';
 import type { CommitWaiter } from './log.ts';
-import type { Destination, Message, Outcome } from './message.ts';
-import { Queue } from './queue.ts';
-import type { QueueOptions } from './queue-options.ts';
-import type { QueueHome } from './queue-services.ts';
-import { publishTo, Router } from './router.ts';
-import type { RouterTables } from './router.ts';
-import type { Topic } from './topic.ts';
-import { TopicTable } from './topic-table.ts';
-import type { TopicRequest } from './topic-table.ts';
+import type { Destination, Message, Outcome } from './message/message.ts';
+import { Queue } from './queue/queue.ts';
+import type { QueueOptions } from './queue/queue-options.ts';
+import type { QueueHome } from './queue/queue-services.ts';
+import { publishTo, Router } from './routing/router.ts';
+import type { RouterTables } from './routing/router.ts';
+import type { Topic } from './topic/topic.ts';
+import { TopicTable } from './topic/topic-table.ts';
+import type { TopicRequest } from './topic/topic-table.ts';
 
-export type { Route } from './exchange.ts';
+export type { Route } from './routing/exchange.ts';
 
 export interface DeleteQueueOptions {
   /** Refuse ('in-use') while it has consumers. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DueOffsets } from './due-offsets.ts';
+import { DueOffsets } from './queue/due-offsets.ts';
 import { Schedule } from './schedule.ts';
 import type { Timer } from './schedule.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Codec } from '#core/batch.ts';
+import { Codec } from '#core/message/batch.ts';
 import { BrokerError } from '#core/errors.ts';
 import { createCodecs } from './compression.ts';
 import { lz4FrameContentBytes } from './lz4-frame.ts';

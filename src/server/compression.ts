@@ -7,7 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { Codec } from '#core/batch.ts';
+import { Codec } from '#core/message/batch.ts';
 import type { Codecs } from '#core/codecs.ts';
 import { BrokerError } from '#core/errors.ts';
 import { lz4FrameContentBytes } from './lz4-frame.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { makeBatch } from '#test/contracts/batches.ts';
-import { Batch, writeInt64 } from '#core/batch.ts';
+import { Batch, writeInt64 } from '#core/message/batch.ts';
 import { BlockPool } from '#wire/block-pool.ts';
 import { BatchTail } from './batch-tail.ts';
 

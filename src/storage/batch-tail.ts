@@ -11,7 +11,7 @@
  *
  * Whoever drops a chunk says that it is written and that nobody but readers has seen it.
  */
-import { Batch, BATCH_HEADER_BYTES } from '#core/batch.ts';
+import { Batch, BATCH_HEADER_BYTES } from '#core/message/batch.ts';
 import type { BlockLease, BlockPool } from '#wire/block-pool.ts';
 
 interface Chunk {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { sealBatch } from '#core/batch-writer.ts';
+import { sealBatch } from '#core/message/batch-writer.ts';
 import { BrokerError } from '#core/errors.ts';
 import type { Log } from '#core/log.ts';
 import { Sync } from '#core/log.ts';

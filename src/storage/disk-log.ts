@@ -9,11 +9,11 @@
  * after it is in its file. Segments are deleted from the oldest on, by one chore after the other, so
  * that a crash never leaves a gap.
  */
-import { Batch } from '#core/batch.ts';
+import { Batch } from '#core/message/batch.ts';
 import { invariant } from '#core/errors.ts';
 import type { EpochStart, Log, LogConfig, TimestampedOffset } from '#core/log.ts';
 import { Sync } from '#core/log.ts';
-import type { ProducerTable } from '#core/producer-table.ts';
+import type { ProducerTable } from '#core/topic/producer-table.ts';
 import { BatchTail } from './batch-tail.ts';
 import type { Committable, GroupCommit } from './commit.ts';
 import { encodeEpochs, EPOCH_FILE } from './epoch-checkpoint.ts';

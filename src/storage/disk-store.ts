@@ -14,7 +14,7 @@ import path from 'node:path';
 import { CorruptionError, invariant } from '#core/errors.ts';
 import type { Log, LogConfig, LogStore } from '#core/log.ts';
 import type { Ports } from '#core/ports.ts';
-import { ProducerTable } from '#core/producer-table.ts';
+import { ProducerTable } from '#core/topic/producer-table.ts';
 import { GroupCommit } from './commit.ts';
 import { DiskLog } from './disk-log.ts';
 import { isDiskFull } from './file-system.ts';

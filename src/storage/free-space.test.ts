@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { sealBatch } from '#core/batch-writer.ts';
+import { sealBatch } from '#core/message/batch-writer.ts';
 import { Sync } from '#core/log.ts';
 import { DiskStore } from './disk-store.ts';
 import { NodeFileSystem } from './node-file-system.ts';

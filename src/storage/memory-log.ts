@@ -2,10 +2,16 @@
  * MemoryLog: a Log that lives in memory only. For tests, and for queues and topics that need not
  * outlive the process. Its commit always succeeds at once.
  */
-import { Batch, BATCH_HEADER_BYTES, readInt32, writeInt32, writeInt64 } from '#core/batch.ts';
+import {
+  Batch,
+  BATCH_HEADER_BYTES,
+  readInt32,
+  writeInt32,
+  writeInt64,
+} from '#core/message/batch.ts';
 import { BrokerError } from '#core/errors.ts';
 import type { EpochStart, Log, LogConfig, TimestampedOffset } from '#core/log.ts';
-import { ProducerTable } from '#core/producer-table.ts';
+import { ProducerTable } from '#core/topic/producer-table.ts';
 import { BatchTail } from './batch-tail.ts';
 import type { Committable, GroupCommit } from './commit.ts';
 import { findFrom, findLargest } from './timestamps.ts';

@@ -18,7 +18,7 @@
  * data and before anybody is answered: what a slot says is therefore true as long as the machine
  * does not go down, and `synced` also afterwards, when it may be behind but never ahead.
  */
-import { readInt64, readUint32, writeInt32, writeInt64 } from '#core/batch.ts';
+import { readInt64, readUint32, writeInt32, writeInt64 } from '#core/message/batch.ts';
 import { crc32c } from '#wire/crc32c.ts';
 import { isDiskFull } from './file-system.ts';
 import type { FileSystem } from './file-system.ts';

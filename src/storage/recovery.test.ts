@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Batch } from '#core/batch.ts';
+import { Batch } from '#core/message/batch.ts';
 import { CorruptionError } from '#core/errors.ts';
 import type { Log } from '#core/log.ts';
 import { makeBatch } from '#test/contracts/batches.ts';

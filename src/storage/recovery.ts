@@ -12,11 +12,11 @@
  *
  * `trusted` is what was written if the machine stayed up, else what was synced.
  */
-import { Batch, readInt32, readInt64 } from '#core/batch.ts';
+import { Batch, readInt32, readInt64 } from '#core/message/batch.ts';
 import { CorruptionError } from '#core/errors.ts';
 import type { EpochStart, LogConfig } from '#core/log.ts';
 import { Sync } from '#core/log.ts';
-import { ProducerTable } from '#core/producer-table.ts';
+import { ProducerTable } from '#core/topic/producer-table.ts';
 import { decodeEpochs, EPOCH_FILE } from './epoch-checkpoint.ts';
 import { offsetIndexOf, timeIndexOf, writeIndexFiles } from './index-files.ts';
 import { rememberProducer } from './memory-log.ts';

@@ -9,7 +9,7 @@
  * org.apache.kafka.storage.internals.log.{OffsetIndex, TimeIndex}. An index is made when its first
  * entry is, so that ten thousand small queues cost nothing here.
  */
-import { readInt32, readInt64, writeInt32, writeInt64 } from '#core/batch.ts';
+import { readInt32, readInt64, writeInt32, writeInt64 } from '#core/message/batch.ts';
 
 const FIRST_CAPACITY = 16;
 const OFFSET_ENTRY_BYTES = 8;

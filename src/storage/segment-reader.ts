@@ -6,7 +6,7 @@
  * before anybody sees it. Buffers are fresh for every read, since readers keep them; a reader with a
  * lease gives them back, and only passes the bytes on to somebody who checks them.
  */
-import { Batch, BATCH_HEADER_BYTES, CRC_FROM } from '#core/batch.ts';
+import { Batch, BATCH_HEADER_BYTES, CRC_FROM } from '#core/message/batch.ts';
 import { CorruptionError } from '#core/errors.ts';
 import type { BlockLease } from '#wire/block-pool.ts';
 import { crc32c } from '#wire/crc32c.ts';

@@ -5,7 +5,13 @@
  * A batch is believed when its header makes sense, its offset is the next one, it lies in the file
  * as a whole and its CRC matches.
  */
-import { Batch, BATCH_HEADER_BYTES, BATCH_PREFIX_BYTES, CRC_FROM, MAGIC } from '#core/batch.ts';
+import {
+  Batch,
+  BATCH_HEADER_BYTES,
+  BATCH_PREFIX_BYTES,
+  CRC_FROM,
+  MAGIC,
+} from '#core/message/batch.ts';
 import { crc32c } from '#wire/crc32c.ts';
 import type { Segment } from './segment.ts';
 import type { StoreServices } from './services.ts';

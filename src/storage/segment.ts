@@ -9,7 +9,7 @@
  * somebody asks. `.index` and `.timeindex` files are written when the segment is sealed (rolled or
  * closed) and are only a shortcut: recovery makes them anew from the batches.
  */
-import { Batch } from '#core/batch.ts';
+import { Batch } from '#core/message/batch.ts';
 import { StoredFile } from './open-files.ts';
 import { OffsetIndex, TimeIndex } from './segment-index.ts';
 

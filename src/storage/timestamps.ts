@@ -2,7 +2,7 @@
  * Finding the record of a timestamp inside batches: a batch knows its largest timestamp, its
  * records their own. Record layout: core/record.ts.
  */
-import { Batch, BATCH_HEADER_BYTES, LOG_APPEND_TIME_BIT } from '#core/batch.ts';
+import { Batch, BATCH_HEADER_BYTES, LOG_APPEND_TIME_BIT } from '#core/message/batch.ts';
 import { BrokerError } from '#core/errors.ts';
 import type { Log, TimestampedOffset } from '#core/log.ts';
 import { readVarint, varintEnd } from '#wire/varint.ts';

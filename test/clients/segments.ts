@@ -11,6 +11,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -153,12 +154,15 @@ async function damagedFilesAreNoticed(
   folder: string,
   files: SegmentFiles,
 ): Promise<void> {
-  const log = files.logs.find((path) => readFileSync(path).length > 100_000);
-  const index = log?.replace(/\.log$/, '.index');
-  assert.ok(log !== undefined && index !== undefined, 'no segment over 100 kB to damage');
+  const indexOf = (log: string): string => log.replace(/\.log$/, '.index');
+  const log = files.logs.find(
+    (path) => statSync(path).size > 100_000 && statSync(indexOf(path)).size >= 16,
+  );
+  assert.ok(log !== undefined, 'no segment over 100 kB with two index entries to damage');
+  const index = indexOf(log);
   for (const [path, position, call] of [
     [log, 50_000, calls([log], '--deep-iteration')],
-    // The position in an entry: no batch begins there now.
+    // The position in the second entry: no batch begins there now.
     [index, 15, calls([index])],
   ] as const) {
     flip(path, position);

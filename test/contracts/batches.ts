@@ -1,8 +1,14 @@
 /**
  * Batches for tests: whole record batches with recognizable records.
  */
-import { BATCH_HEADER_BYTES, Batch, writeInt16, writeInt32, writeInt64 } from '#core/batch.ts';
-import { sealBatch, sealCrc } from '#core/batch-writer.ts';
+import {
+  BATCH_HEADER_BYTES,
+  Batch,
+  writeInt16,
+  writeInt32,
+  writeInt64,
+} from '#core/message/batch.ts';
+import { sealBatch, sealCrc } from '#core/message/batch-writer.ts';
 import { varintLength, writeVarint } from '#wire/varint.ts';
 
 export interface BatchOptions {

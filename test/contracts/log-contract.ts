@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Batch } from '#core/batch.ts';
+import { Batch } from '#core/message/batch.ts';
 import { BrokerError } from '#core/errors.ts';
 import { Sync } from '#core/log.ts';
 import type { Log, LogConfig, LogStore } from '#core/log.ts';

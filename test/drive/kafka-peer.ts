@@ -2,8 +2,8 @@
  * A Kafka client made of bytes, for tests of the protocol: it writes requests with our Writer and
  * reads answers with our Reader, and keeps nothing to itself.
  */
-import { BATCH_HEADER_BYTES, writeInt16, writeInt32, writeInt64 } from '#core/batch.ts';
-import { sealBatch, sealCrc } from '#core/batch-writer.ts';
+import { BATCH_HEADER_BYTES, writeInt16, writeInt32, writeInt64 } from '#core/message/batch.ts';
+import { sealBatch, sealCrc } from '#core/message/batch-writer.ts';
 import { HANDLERS } from '#protocols/kafka/handlers/index.ts';
 import { kafka } from '#protocols/kafka/index.ts';
 import type { Peer, Protocol } from '#protocols/contract.ts';

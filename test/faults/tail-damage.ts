@@ -8,7 +8,7 @@ import amqp from 'amqplib';
 import { Kafka, logLevel } from 'kafkajs';
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Batch } from '#core/batch.ts';
+import { Batch } from '#core/message/batch.ts';
 import { BrokerProcess, StartRefused } from './broker-process.ts';
 import type { SeededRandom } from './random.ts';
 

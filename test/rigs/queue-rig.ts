@@ -2,21 +2,21 @@
  * QueueRig: queues on a store in memory, with a clock and turns of the event loop that the test
  * moves by hand. A crash keeps what was committed and forgets the rest.
  */
-import { AckJournal } from '#core/ack-journal.ts';
-import { Credit } from '#core/credit.ts';
+import { AckJournal } from '#core/queue/ack-journal.ts';
+import { Credit } from '#core/queue/credit.ts';
 import { BrokerError } from '#core/errors.ts';
-import { Envelopes, emptyEnvelope } from '#core/envelope.ts';
+import { Envelopes, emptyEnvelope } from '#core/message/envelope.ts';
 import type { LogConfig, LogStore } from '#core/log.ts';
 import { MemoryBudget } from '#core/memory-budget.ts';
-import type { Death } from '#core/message.ts';
-import { Message, Origin, Outcome } from '#core/message.ts';
+import type { Death } from '#core/message/message.ts';
+import { Message, Origin, Outcome } from '#core/message/message.ts';
 import type { Ports } from '#core/ports.ts';
-import { Queue } from '#core/queue.ts';
-import { defaultQueueOptions } from '#core/queue-options.ts';
-import type { QueueOptions } from '#core/queue-options.ts';
-import type { QueueHome, QueueServices } from '#core/queue-services.ts';
+import { Queue } from '#core/queue/queue.ts';
+import { defaultQueueOptions } from '#core/queue/queue-options.ts';
+import type { QueueOptions } from '#core/queue/queue-options.ts';
+import type { QueueHome, QueueServices } from '#core/queue/queue-services.ts';
 import { Schedule } from '#core/schedule.ts';
-import type { Subscriber, Subscription } from '#core/subscription.ts';
+import type { Subscriber, Subscription } from '#core/queue/subscription.ts';
 import { MemoryStore } from '#storage/memory-store.ts';
 
 export interface Delivery {

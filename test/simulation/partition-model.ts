@@ -4,8 +4,8 @@
  * acknowledged, as a real one does, never knowing whether it had arrived.
  */
 import assert from 'node:assert/strict';
-import { Batch, readInt32 } from '#core/batch.ts';
-import type { Partition } from '#core/partition.ts';
+import { Batch, readInt32 } from '#core/message/batch.ts';
+import type { Partition } from '#core/topic/partition.ts';
 import { makeBatch } from '../contracts/batches.ts';
 
 interface Sent {

@@ -7,11 +7,11 @@
  * acknowledgements are not synced, so the power going may bring it back.
  */
 import assert from 'node:assert/strict';
-import { Credit } from '#core/credit.ts';
-import type { Message } from '#core/message.ts';
-import { DeathReason } from '#core/message.ts';
-import type { Queue } from '#core/queue.ts';
-import type { Subscriber, Subscription } from '#core/subscription.ts';
+import { Credit } from '#core/queue/credit.ts';
+import type { Message } from '#core/message/message.ts';
+import { DeathReason } from '#core/message/message.ts';
+import type { Queue } from '#core/queue/queue.ts';
+import type { Subscriber, Subscription } from '#core/queue/subscription.ts';
 
 interface Life {
   readonly id: number;

@@ -4,7 +4,7 @@
  * each restart every log must hold what was acknowledged, nothing torn, nothing else.
  */
 import assert from 'node:assert/strict';
-import { Batch } from '#core/batch.ts';
+import { Batch } from '#core/message/batch.ts';
 import { Sync } from '#core/log.ts';
 import type { Log, LogConfig } from '#core/log.ts';
 import { DiskStore } from '#storage/disk-store.ts';

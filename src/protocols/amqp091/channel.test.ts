@@ -17,9 +17,9 @@ import {
   type ReceivedMethod,
   type Table,
 } from '#test/drive/amqp-peer.ts';
-import { emptyEnvelope } from '#core/envelope.ts';
-import { Message } from '#core/message.ts';
-import { encodeNeutral } from '#core/neutral-headers.ts';
+import { emptyEnvelope } from '#core/message/envelope.ts';
+import { Message } from '#core/message/message.ts';
+import { encodeNeutral } from '#core/message/neutral-headers.ts';
 import { amqp091 } from './index.ts';
 
 async function opened(): Promise<{ memory: MemoryBroker; peer: AmqpPeer }> {

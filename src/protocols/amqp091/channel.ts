@@ -6,7 +6,7 @@
  * they did not lie complete in one read. After an error the channel ignores everything but
  * channel.close and close-ok, and its number stays taken until the client has answered.
  */
-import { Credit } from '#core/credit.ts';
+import { Credit } from '#core/queue/credit.ts';
 import type { AmqpConnection } from './connection.ts';
 import {
   CLASS_BASIC,

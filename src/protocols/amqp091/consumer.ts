@@ -2,10 +2,10 @@
  * QueueConsumer: basic.consume on a queue. The queue pushes; every delivery is written at once into
  * the connection's output and, unless no-ack, noted under its delivery tag.
  */
-import type { Message } from '#core/message.ts';
-import type { Queue } from '#core/queue.ts';
-import type { Subscriber, Subscription } from '#core/subscription.ts';
-import { Credit } from '#core/credit.ts';
+import type { Message } from '#core/message/message.ts';
+import type { Queue } from '#core/queue/queue.ts';
+import type { Subscriber, Subscription } from '#core/queue/subscription.ts';
+import { Credit } from '#core/queue/credit.ts';
 import type { Channel } from './channel.ts';
 import { Method } from './codec.ts';
 import { AddressedContent, deliverPrefix, writeDelivery } from './delivery.ts';

@@ -2,7 +2,7 @@
  * A dead-letter history as RabbitMQ's headers: `x-death`, an array of tables, newest first, and the
  * first and the last death once more in headers of their own.
  */
-import type { Death } from '#core/message.ts';
+import type { Death } from '#core/message/message.ts';
 import { FieldTable, longstr, type FieldValue } from './field-table.ts';
 
 export function addDeaths(headers: FieldTable, deaths: readonly Death[]): void {

@@ -12,7 +12,7 @@
  * queue's chunk or a log's batch, and copied when they lie in the read buffer.
  */
 import { COPY_BYTES_MAX, type OutputBuffer } from '#wire/output-buffer.ts';
-import { copyBytes } from '#core/record.ts';
+import { copyBytes } from '#core/message/record.ts';
 import {
   CLASS_BASIC,
   CONTENT_HEAD_BYTES,

@@ -6,8 +6,8 @@
  * with its type; of the stored side only the neutral value is kept, so its type is the one that
  * value would be sent with.
  */
-import type { HeaderValue } from '#core/envelope.ts';
-import { headerJson, sameValue } from '#core/header-json.ts';
+import type { HeaderValue } from '#core/message/envelope.ts';
+import { headerJson, sameValue } from '#core/message/header-json.ts';
 import { preconditionFailed } from './errors.ts';
 import { fieldText, TYPE_NAMES, type FieldTable, type FieldValue } from './field-table.ts';
 import { fieldValue, headerValue } from './mapping.ts';

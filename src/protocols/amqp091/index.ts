@@ -1,6 +1,6 @@
 /** AMQP 0-9-1 as RabbitMQ speaks it. */
 import type { Broker } from '#core/broker.ts';
-import { Origin } from '#core/message.ts';
+import { Origin } from '#core/message/message.ts';
 import type { ByteSink, Connection, Peer, Protocol } from '#protocols/contract.ts';
 import { AmqpConnection } from './connection.ts';
 import { decodeMessage, ORIGIN_EXTRAS } from './mapping.ts';

@@ -2,8 +2,8 @@
  * Who holds what a channel has not settled: a consumer of a queue, basic.get, a consumer of a
  * stream. The channel keeps (holder, offset) by delivery tag and settles through these.
  */
-import { DeathReason } from '#core/message.ts';
-import type { Queue } from '#core/queue.ts';
+import { DeathReason } from '#core/message/message.ts';
+import type { Queue } from '#core/queue/queue.ts';
 import type { AmqpConnection, Pumpable } from './connection.ts';
 
 export interface LeaseHolder {

@@ -16,10 +16,10 @@ import {
   type Header,
   type HeaderValue,
   type OriginExtras,
-} from '#core/envelope.ts';
+} from '#core/message/envelope.ts';
 import { BrokerError, ProtocolError } from '#core/errors.ts';
-import type { Message } from '#core/message.ts';
-import { KEY_HEADER } from '#core/neutral-headers.ts';
+import type { Message } from '#core/message/message.ts';
+import { KEY_HEADER } from '#core/message/neutral-headers.ts';
 import { keysOf } from './carbon-copies.ts';
 import { textOf } from './codec.ts';
 import { FieldTable, scanTable, type Decimal, type FieldValue } from './field-table.ts';

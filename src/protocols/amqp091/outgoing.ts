@@ -5,8 +5,8 @@
  * to say about it: a dead-letter history, a delivery count, a stream offset; these are headers, and
  * only then are its properties decoded. One that came in otherwise goes through mapping.ts.
  */
-import type { Envelope } from '#core/envelope.ts';
-import { Origin, type Message } from '#core/message.ts';
+import type { Envelope } from '#core/message/envelope.ts';
+import { Origin, type Message } from '#core/message/message.ts';
 import type { AmqpConnection } from './connection.ts';
 import type { AddressedContent } from './delivery.ts';
 import { addDeaths } from './deaths.ts';

@@ -12,8 +12,8 @@
  * Order of refusals as in RabbitMQ: immediate, size, exchange, internal, reply-to, expiration, CC
  * and BCC, user-id; then routing, basic.return, and last the confirm.
  */
-import { Outcome, Message, Origin } from '#core/message.ts';
-import { copyBytes } from '#core/record.ts';
+import { Outcome, Message, Origin } from '#core/message/message.ts';
+import { copyBytes } from '#core/message/record.ts';
 import { Permission } from '#core/authenticator.ts';
 import type { Channel } from './channel.ts';
 import { Method, ReplyCode, textOf } from './codec.ts';

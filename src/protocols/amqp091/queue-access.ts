@@ -1,6 +1,6 @@
 /** Finding a queue for a client: it must be there, and not another connection's own. */
-import type { Queue } from '#core/queue.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Queue } from '#core/queue/queue.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import type { Channel } from './channel.ts';
 import { ReplyCode } from './codec.ts';
 import type { AmqpConnection } from './connection.ts';

@@ -7,7 +7,7 @@
  * What means nothing to a single node (leader locators, group sizes), or would only ask for what
  * cannot be had, is accepted with a warning in the log.
  */
-import { defaultQueueOptions, type QueueOptions } from '#core/queue-options.ts';
+import { defaultQueueOptions, type QueueOptions } from '#core/queue/queue-options.ts';
 import { preconditionFailed } from './errors.ts';
 import {
   fieldText,

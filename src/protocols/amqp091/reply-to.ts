@@ -5,8 +5,8 @@
  * dropped when the consumer is gone.
  */
 import type { Broker } from '#core/broker.ts';
-import type { LiveSubscriber } from '#core/live-subscriber.ts';
-import { Outcome, type Message } from '#core/message.ts';
+import type { LiveSubscriber } from '#core/routing/live-subscriber.ts';
+import { Outcome, type Message } from '#core/message/message.ts';
 import type { Channel } from './channel.ts';
 import { Method } from './codec.ts';
 import { AddressedContent, deliverPrefix, writeDelivery } from './delivery.ts';

@@ -5,11 +5,15 @@
  * Every delivery has the header `x-stream-offset`, and `x-stream-partition` when the topic has more
  * than one, since offsets count per partition.
  */
-import { Credit } from '#core/credit.ts';
+import { Credit } from '#core/queue/credit.ts';
 import { BrokerError } from '#core/errors.ts';
-import type { Message } from '#core/message.ts';
-import { StreamReader, type StreamStart, type StreamSubscriber } from '#core/stream-reader.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Message } from '#core/message/message.ts';
+import {
+  StreamReader,
+  type StreamStart,
+  type StreamSubscriber,
+} from '#core/topic/stream-reader.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import type { Channel } from './channel.ts';
 import { Method } from './codec.ts';
 import { AddressedContent, deliverPrefix, writeDelivery } from './delivery.ts';

@@ -3,7 +3,7 @@
  * topic of any origin is a stream queue to AMQP.
  */
 import type { Namespace } from '#core/namespace.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import { checkArgument, checkField } from './equivalence.ts';
 import { preconditionFailed } from './errors.ts';
 import { fieldText, type FieldTable } from './field-table.ts';

@@ -14,7 +14,7 @@ import {
   Codec,
   MAGIC,
   TRANSACTIONAL_BIT,
-} from '#core/batch.ts';
+} from '#core/message/batch.ts';
 import { crc32c } from '#wire/crc32c.ts';
 import { readVarint, varintEnd } from '#wire/varint.ts';
 

@@ -7,8 +7,8 @@ import type { ConfigLine } from './config-entries.ts';
 import { NODE_ID } from './node.ts';
 import type { Endpoint, KafkaNode } from './node.ts';
 import { FETCH_BYTES_MAX } from './fetch-read.ts';
-import type { ConfigType } from '#core/topic-config-definitions.ts';
-import { TopicConfig } from '#core/topic-config.ts';
+import type { ConfigType } from '#core/topic/topic-config-definitions.ts';
+import { TopicConfig } from '#core/topic/topic-config.ts';
 
 const MINUTE_MS = 60_000;
 /** What a topic's retention.ms defaults to; Kafka shows it by the hour. */

@@ -3,8 +3,8 @@
  *
  * Sources and types are Kafka's codes (DescribeConfigsResponse.ConfigSource, ConfigType).
  */
-import type { ConfigType } from '#core/topic-config-definitions.ts';
-import type { TopicConfig } from '#core/topic-config.ts';
+import type { ConfigType } from '#core/topic/topic-config-definitions.ts';
+import type { TopicConfig } from '#core/topic/topic-config.ts';
 import type { Writer } from '#wire/writer.ts';
 
 const SOURCE_CODES = { topic: 1, static: 4, default: 5 } as const;

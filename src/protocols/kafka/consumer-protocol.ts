@@ -4,7 +4,7 @@
  *
  *   subscription: version i16 | topics [string] | …
  */
-import type { Group } from '#core/group.ts';
+import type { Group } from '#core/group/group.ts';
 import { Reader } from '#wire/reader.ts';
 
 const CONSUMER = 'consumer';

@@ -3,7 +3,7 @@
  * with, and which of them each refusal of the core becomes. Exhaustive by type.
  */
 import type { BrokerErrorCode } from '#core/errors.ts';
-import type { GroupErrorCode } from '#core/group-member.ts';
+import type { GroupErrorCode } from '#core/group/group-member.ts';
 
 export const ErrorCode = {
   None: 0,

@@ -10,7 +10,7 @@ import { endOfEpoch, epochError, type EpochEnd } from './leader-epoch.ts';
 import type { KafkaNode } from './node.ts';
 import { topicError } from './topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
-import type { Partition } from '#core/partition.ts';
+import type { Partition } from '#core/topic/partition.ts';
 import type { BlockLease } from '#wire/block-pool.ts';
 
 export interface FetchedPartition {

@@ -1,7 +1,7 @@
 /**
  * Kafka's words for the states of a group.
  */
-import { GroupState } from '#core/group.ts';
+import { GroupState } from '#core/group/group.ts';
 
 export const GROUP_STATE_NAMES = {
   [GroupState.Empty]: 'Empty',

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, test } from 'node:test';
-import { sealBatch } from '#core/batch-writer.ts';
-import { Codec } from '#core/batch.ts';
+import { sealBatch } from '#core/message/batch-writer.ts';
+import { Codec } from '#core/message/batch.ts';
 import { Key, KafkaPeer, kafkaOf, request } from '#test/drive/kafka-peer.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
 import type { Protocol } from '#protocols/contract.ts';

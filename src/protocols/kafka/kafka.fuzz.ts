@@ -5,8 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { HANDLERS } from './handlers/index.ts';
-import { BATCH_PREFIX_BYTES, CRC_FROM, writeInt32 } from '#core/batch.ts';
-import { sealCrc } from '#core/batch-writer.ts';
+import { BATCH_PREFIX_BYTES, CRC_FROM, writeInt32 } from '#core/message/batch.ts';
+import { sealCrc } from '#core/message/batch-writer.ts';
 import type { Protocol } from '#protocols/contract.ts';
 import { batch, Key, KafkaPeer, kafkaOf, request } from '#test/drive/kafka-peer.ts';
 import { SAMPLES } from '#test/drive/kafka-samples.ts';

@@ -3,7 +3,7 @@
  * starts, and a client with an old one looks at the metadata again.
  */
 import { ErrorCode } from './errors.ts';
-import type { Partition } from '#core/partition.ts';
+import type { Partition } from '#core/topic/partition.ts';
 
 const UNKNOWN = -1;
 

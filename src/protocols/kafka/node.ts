@@ -3,10 +3,10 @@
  * and what all its connections share.
  */
 import type { Broker } from '#core/broker.ts';
-import type { GroupCoordinator } from '#core/group-coordinator.ts';
+import type { GroupCoordinator } from '#core/group/group-coordinator.ts';
 import type { ProtocolMetrics } from '#core/metrics.ts';
 import type { Namespace } from '#core/namespace.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import type { Peer } from '#protocols/contract.ts';
 import { BlockPool } from '#wire/block-pool.ts';
 import type { KafkaConnection } from './connection.ts';

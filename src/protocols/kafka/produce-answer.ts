@@ -6,7 +6,7 @@
  */
 import type { Call } from './call.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Partition } from '#core/partition.ts';
+import type { Partition } from '#core/topic/partition.ts';
 import type { Writer } from '#wire/writer.ts';
 
 export interface ProducedPartition {

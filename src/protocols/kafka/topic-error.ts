@@ -4,7 +4,7 @@
  */
 import { ErrorCode } from './errors.ts';
 import type { KafkaNode } from './node.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Topic } from '#core/topic/topic.ts';
 
 /** `topic` is set when only the partition is missing. */
 export function topicError(

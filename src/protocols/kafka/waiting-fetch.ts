@@ -9,7 +9,7 @@ import type { Waiting } from './connection.ts';
 import type { FetchPartition } from './fetch-session.ts';
 import { partitionOf } from './fetch-read.ts';
 import type { KafkaNode } from './node.ts';
-import type { Partition, PartitionListener } from '#core/partition.ts';
+import type { Partition, PartitionListener } from '#core/topic/partition.ts';
 import type { Timer } from '#core/schedule.ts';
 
 export class WaitingFetch implements PartitionListener, Waiting {

@@ -1,6 +1,6 @@
 /** basic.consume and basic.cancel: consumers of queues, of streams and of direct replies. */
 import { BrokerError } from '#core/errors.ts';
-import type { Queue } from '#core/queue.ts';
+import type { Queue } from '#core/queue/queue.ts';
 import type { Channel } from '../channel.ts';
 import { Method, ReplyCode, type MethodReader } from '../codec.ts';
 import { QueueConsumer } from '../consumer.ts';

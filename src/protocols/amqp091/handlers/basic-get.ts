@@ -1,7 +1,7 @@
 /** basic.get: one message, if there is one. A message whose bytes are on disk only makes the
  * connection wait for them, so that answers stay in order. */
-import { Message } from '#core/message.ts';
-import type { Lease, Queue } from '#core/queue.ts';
+import { Message } from '#core/message/message.ts';
+import type { Lease, Queue } from '#core/queue/queue.ts';
 import type { Channel } from '../channel.ts';
 import { Method, ReplyCode, type MethodReader } from '../codec.ts';
 import { AddressedContent, writeDelivery } from '../delivery.ts';

@@ -1,5 +1,5 @@
 /** exchange.declare, delete, bind, unbind. */
-import type { ExchangeOptions } from '#core/exchange.ts';
+import type { ExchangeOptions } from '#core/routing/exchange.ts';
 import type { Channel } from '../channel.ts';
 import { answer } from '../answers.ts';
 import { Method, ReplyCode, type MethodReader } from '../codec.ts';

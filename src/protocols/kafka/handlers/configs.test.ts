@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { Key, KafkaPeer, kafkaOf } from '#test/drive/kafka-peer.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
-import { defaultQueueOptions } from '#core/queue-options.ts';
-import type { Topic } from '#core/topic.ts';
+import { defaultQueueOptions } from '#core/queue/queue-options.ts';
+import type { Topic } from '#core/topic/topic.ts';
 
 import type { Writer } from '#wire/writer.ts';
 

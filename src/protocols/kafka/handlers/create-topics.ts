@@ -15,7 +15,7 @@ import { NODE_ID } from '../node.ts';
 import { GRANTED, type Refusal, refusalOf, refuse } from '../refusal.ts';
 import { topicNameComplaint } from '../topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
-import { TopicConfig } from '#core/topic-config.ts';
+import { TopicConfig } from '#core/topic/topic-config.ts';
 import type { Reader } from '#wire/reader.ts';
 import type { Writer } from '#wire/writer.ts';
 

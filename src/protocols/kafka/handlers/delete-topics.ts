@@ -8,7 +8,7 @@ import { ErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { GRANTED, type Refusal, refuse } from '../refusal.ts';
 import { isQueue } from '../topic-error.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Topic } from '#core/topic/topic.ts';
 
 const NO_ID = new Uint8Array(16);
 

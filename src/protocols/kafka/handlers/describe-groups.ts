@@ -8,8 +8,8 @@ import { AuthorizedOperations } from '../authorized-operations.ts';
 import { ErrorCode } from '../errors.ts';
 import { GROUP_STATE_NAMES } from '../group-words.ts';
 import { defineHandler } from '../handler.ts';
-import { NO_ASSIGNMENT } from '#core/group-member.ts';
-import { type Group, GroupState } from '#core/group.ts';
+import { NO_ASSIGNMENT } from '#core/group/group-member.ts';
+import { type Group, GroupState } from '#core/group/group.ts';
 import type { Writer } from '#wire/writer.ts';
 
 interface DescribeGroupsRequest {

@@ -5,8 +5,8 @@
  */
 import { ErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
-import type { Partition } from '#core/partition.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Partition } from '#core/topic/partition.ts';
+import type { Topic } from '#core/topic/topic.ts';
 
 /** Where the logs of topics lie, relative to the data folder: core knows no files. */
 const LOG_DIR = 'topics/default';

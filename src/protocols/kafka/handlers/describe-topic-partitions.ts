@@ -9,8 +9,8 @@ import { ErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { NODE_ID } from '../node.ts';
 import { topicError } from '../topic-error.ts';
-import type { Partition } from '#core/partition.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Partition } from '#core/topic/partition.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import type { Writer } from '#wire/writer.ts';
 
 /** max.request.partition.size.limit */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
-import { Batch } from '#core/batch.ts';
-import type { Topic } from '#core/topic.ts';
+import { Batch } from '#core/message/batch.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import type { Protocol } from '#protocols/contract.ts';
 import { batch, Key, KafkaPeer, kafkaOf } from '#test/drive/kafka-peer.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';

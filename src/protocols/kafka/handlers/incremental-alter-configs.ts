@@ -8,7 +8,7 @@ import { alterResource, type ResourceName } from '../config-resource.ts';
 import { defineHandler } from '../handler.ts';
 import type { Refusal } from '../refusal.ts';
 import { BrokerError } from '#core/errors.ts';
-import { TopicConfig } from '#core/topic-config.ts';
+import { TopicConfig } from '#core/topic/topic-config.ts';
 
 const SET = 0;
 const DELETE = 1;

@@ -7,7 +7,7 @@
  */
 import { groupErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
-import type { GroupProtocol, JoinReply, JoinResult } from '#core/group-member.ts';
+import type { GroupProtocol, JoinReply, JoinResult } from '#core/group/group-member.ts';
 import type { Writer } from '#wire/writer.ts';
 
 interface JoinGroupRequest {

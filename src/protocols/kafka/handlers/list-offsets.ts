@@ -14,7 +14,7 @@ import { epochAt, epochError } from '../leader-epoch.ts';
 import { topicError } from '../topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
 import type { TimestampedOffset } from '#core/log.ts';
-import type { Partition } from '#core/partition.ts';
+import type { Partition } from '#core/topic/partition.ts';
 
 const LATEST = -1;
 const EARLIEST = -2;

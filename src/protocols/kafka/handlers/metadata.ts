@@ -16,8 +16,8 @@ import { NODE_ID } from '../node.ts';
 import { refusalOf } from '../refusal.ts';
 import { isQueue, topicNameComplaint } from '../topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
-import type { Partition } from '#core/partition.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Partition } from '#core/topic/partition.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import type { Writer } from '#wire/writer.ts';
 
 const NO_ID = new Uint8Array(16);

@@ -8,7 +8,7 @@ import type { Call } from '../call.ts';
 import { ErrorCode, groupErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { topicError } from '../topic-error.ts';
-import type { Committer, OffsetToCommit } from '#core/group-coordinator.ts';
+import type { Committer, OffsetToCommit } from '#core/group/group-coordinator.ts';
 import type { Reader } from '#wire/reader.ts';
 
 const TOPIC_IDS_FROM_VERSION = 10;

@@ -9,7 +9,7 @@ import { subscribedTopics } from '../consumer-protocol.ts';
 import { ErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { topicError } from '../topic-error.ts';
-import { GroupState } from '#core/group.ts';
+import { GroupState } from '#core/group/group.ts';
 
 interface OffsetDeleteRequest {
   groupId: string;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { writeInt16, writeInt32 } from '#core/batch.ts';
-import { sealCrc } from '#core/batch-writer.ts';
-import { defaultQueueOptions } from '#core/queue-options.ts';
-import type { Topic } from '#core/topic.ts';
+import { writeInt16, writeInt32 } from '#core/message/batch.ts';
+import { sealCrc } from '#core/message/batch-writer.ts';
+import { defaultQueueOptions } from '#core/queue/queue-options.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import { batch, Key, KafkaPeer, kafkaOf } from '#test/drive/kafka-peer.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
 

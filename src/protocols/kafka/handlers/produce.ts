@@ -15,8 +15,8 @@ import { ProduceAnswer } from '../produce-answer.ts';
 import type { ProducedPartition, ProducedTopic } from '../produce-answer.ts';
 import { topicError } from '../topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
-import type { Partition } from '#core/partition.ts';
-import type { Topic } from '#core/topic.ts';
+import type { Partition } from '#core/topic/partition.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import type { Reader } from '#wire/reader.ts';
 
 /** First version whose batches are stored. */

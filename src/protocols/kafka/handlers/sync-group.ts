@@ -6,7 +6,7 @@
  */
 import { groupErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
-import type { SyncRequest, SyncResult } from '#core/group-member.ts';
+import type { SyncRequest, SyncResult } from '#core/group/group-member.ts';
 import type { Writer } from '#wire/writer.ts';
 
 export const syncGroup = defineHandler<SyncRequest>({

@@ -1,0 +1,298 @@
+/**
+ * Backlog: the messages of one queue in line: what comes in, which one is next, what expires, what
+ * is too much, what comes back, what dies. Knows no consumers; Queue asks it for the next message
+ * and tells it what became of it.
+ *
+ * Expiry and overflow act on the head of the line only, as RabbitMQ's classic queues do. Many that
+ * die at once die in portions, so that others get their turn.
+ */
+import { State } from './chunk.ts';
+import type { Chunk } from './chunk.ts';
+import type { ChunkStore } from './chunk-store.ts';
+import { DueOffsets } from './due-offsets.ts';
+import { encodeDeaths } from '../message/death-codec.ts';
+import { DeathReason } from '../message/message.ts';
+import type { Message } from '../message/message.ts';
+import type { Queue } from './queue.ts';
+import type { QueueDeaths } from './queue-deaths.ts';
+import type { QueueLog } from './queue-log.ts';
+import type { QueueOptions } from './queue-options.ts';
+import type { QueueServices } from './queue-services.ts';
+import { FifoReady, PriorityReady } from './ready-set.ts';
+import type { ReadySet } from './ready-set.ts';
+import type { Timer } from '../schedule.ts';
+
+/** Most messages that die in one go. */
+const DEATHS_PER_TURN = 2000;
+
+export class Backlog {
+  readonly store: ChunkStore;
+  readonly content: QueueLog;
+  readonly #options: QueueOptions;
+  readonly #services: QueueServices;
+  readonly #deaths: QueueDeaths;
+  readonly #wake: () => void;
+  readonly #ready: ReadySet;
+  /** Messages that are not to be seen before their time. */
+  #delayed: DueOffsets | null = null;
+  /** Hidden messages that die as soon as their bytes are there. */
+  #condemned: { offset: number; reason: DeathReason }[] = [];
+  #expiryTimer: Timer | null = null;
+  #closed = false;
+
+  /** `wake`: there may be something to hand out. */
+  constructor(queue: Queue, content: QueueLog, deaths: QueueDeaths, wake: () => void) {
+    this.content = content;
+    this.store = content.store;
+    this.#options = queue.options;
+    this.#services = queue.namespace.broker;
+    this.#deaths = deaths;
+    this.#wake = wake;
+    const { chunks } = this.store;
+    const { priorityMax } = queue.options;
+    this.#ready =
+      priorityMax === null
+        ? new FifoReady(chunks, content.tail)
+        : new PriorityReady(chunks, priorityMax);
+  }
+
+  get readyCount(): number {
+    return this.store.readyCount + this.content.unread;
+  }
+
+  /** Messages here expire or are dropped when there are too many. */
+  get isBounded(): boolean {
+    const { lengthMax, bytesMax } = this.#options;
+    return lengthMax !== null || bytesMax !== null || this.store.expiringCount > 0;
+  }
+
+  /** Stores `message` at the end of the line; it is the last of the returned chunk. */
+  add(message: Message, expiresAtMs: number): Chunk {
+    const { priorityMax } = this.#options;
+    const priority = priorityMax === null ? 0 : Math.min(message.priority, priorityMax);
+    const deathsBytes = message.deaths === null ? null : encodeDeaths(message.deaths);
+    const chunk = this.content.append(message, expiresAtMs, priority, deathsBytes);
+    const offset = chunk.end - 1;
+    if (message.deliverAtMs !== 0) this.#delay(chunk, offset, message.deliverAtMs);
+    else this.#ready.added(offset, priority);
+    return chunk;
+  }
+
+  /** When `message` is to expire: the earlier of its own time and the queue's. */
+  expiresAtMs(message: Message): number {
+    const { ttlMs } = this.#options;
+    const own = message.expiresAtMs;
+    if (ttlMs === null) return own;
+    const expiresAtMs = this.#nowMs() + ttlMs;
+    return own === 0 ? expiresAtMs : Math.min(own, expiresAtMs);
+  }
+
+  #nowMs(): number {
+    return this.#services.ports.clock.now();
+  }
+
+  #delay(chunk: Chunk, offset: number, deliverAtMs: number): void {
+    const index = offset - chunk.base;
+    if (deliverAtMs <= this.#nowMs()) {
+      this.#ready.added(offset, chunk.priority(index));
+      return;
+    }
+    this.store.hide(chunk, index);
+    this.#hideUntil(offset, deliverAtMs);
+  }
+
+  #hideUntil(offset: number, timeMs: number): void {
+    this.#delayed ??= new DueOffsets(
+      this.#services.schedule,
+      () => this.#nowMs(),
+      (due) => {
+        const chunk = this.store.chunks.find(due);
+        if (chunk === null || chunk.state(due - chunk.base) !== State.Hidden) return;
+        this.restore(chunk, due - chunk.base);
+        this.#wake();
+      },
+    );
+    this.#delayed.set(offset, timeMs);
+  }
+
+  /** One more message like this would be too much. */
+  wouldOverflow(message: Message): boolean {
+    const { lengthMax, bytesMax } = this.#options;
+    return (
+      (lengthMax !== null && this.readyCount + 1 > lengthMax) ||
+      (bytesMax !== null && this.store.readyBytes + message.bodyBytes > bytesMax)
+    );
+  }
+
+  /**
+   * The message to hand out next, which stays in line, or -1. What has expired and what is too much
+   * goes first; when that must wait for bytes or takes too long, there is none until `wake`.
+   */
+  next(): number {
+    if (this.isBounded && !this.#cutHead()) return -1;
+    return this.#peek();
+  }
+
+  #peek(): number {
+    let offset = this.#ready.peek();
+    while (offset < 0 && this.content.unread > 0 && this.content.readMore()) {
+      offset = this.#ready.peek();
+    }
+    return offset;
+  }
+
+  /** Ends what must not stay at the head of the line. False when it could not finish. */
+  #cutHead(): boolean {
+    const nowMs = this.store.expiringCount > 0 ? this.#nowMs() : 0;
+    for (let deaths = 0; ; deaths++) {
+      const offset = this.#peek();
+      if (offset < 0) return true;
+      const chunk = this.store.chunks.find(offset)!;
+      const index = offset - chunk.base;
+      const expiresAtMs = chunk.expiresAtMs(index);
+      let reason: DeathReason;
+      if (expiresAtMs !== 0 && expiresAtMs <= nowMs) reason = DeathReason.Expired;
+      else if (this.#overflows()) reason = DeathReason.MaxLength;
+      else return true;
+      if (deaths === DEATHS_PER_TURN) {
+        this.#services.ports.defer(this.#wake);
+        return false;
+      }
+      if (!this.#deaths.die(chunk, index, reason)) return false;
+    }
+  }
+
+  #overflows(): boolean {
+    const { lengthMax, bytesMax, overflow } = this.#options;
+    if (overflow !== 'drop-head') return false;
+    return (
+      (lengthMax !== null && this.readyCount > lengthMax) ||
+      (bytesMax !== null && this.store.readyBytes > bytesMax)
+    );
+  }
+
+  /** Takes what `next` returned, or what was just added, out of the line. */
+  take(offset: number): void {
+    this.#ready.take(offset);
+  }
+
+  /** Sets the timer for the head of the line, when that expires. */
+  armExpiry(): void {
+    if (this.store.expiringCount === 0 || this.#closed) return;
+    const offset = this.#ready.peek();
+    if (offset < 0) return;
+    const chunk = this.store.chunks.find(offset)!;
+    const expiresAtMs = chunk.expiresAtMs(offset - chunk.base);
+    // While its bytes are on their way it is their arrival that wakes us.
+    if (expiresAtMs === 0 || chunk.loading) return;
+    const timer = this.#expiryTimer;
+    if (timer !== null) {
+      if (timer.timeMs <= expiresAtMs) return;
+      this.#services.schedule.cancel(timer);
+    }
+    this.#expiryTimer = this.#services.schedule.at(expiresAtMs, () => {
+      this.#expiryTimer = null;
+      this.#wake();
+    });
+  }
+
+  /** Earlier deliveries; 0 = not redelivered. */
+  deliveriesBefore(chunk: Chunk, index: number): number {
+    const count = this.store.deliveryCount(chunk, index);
+    return count > 0 || !chunk.redelivered(index) ? count : 1;
+  }
+
+  /** The chunk of a leased message; null when it is not leased (any more). */
+  leased(offset: number): Chunk | null {
+    const chunk = this.store.chunks.find(offset);
+    if (chunk === null || chunk.live === 0) return null;
+    return chunk.state(offset - chunk.base) === State.Leased ? chunk : null;
+  }
+
+  /** Leased → Ready, or dead when that has happened too often, or hidden for `delayMs`. */
+  release(chunk: Chunk, index: number, counted: boolean, delayMs = 0): void {
+    chunk.setRedelivered(index);
+    if (counted && this.#countReturn(chunk, index)) {
+      this.condemn(chunk, index, DeathReason.DeliveryLimit);
+    } else if (delayMs > 0) {
+      this.store.hide(chunk, index);
+      this.#hideUntil(chunk.base + index, this.#nowMs() + delayMs);
+    } else this.restore(chunk, index);
+  }
+
+  /** True when it has now been returned too often. */
+  #countReturn(chunk: Chunk, index: number): boolean {
+    const count = this.store.deliveryCount(chunk, index) + 1;
+    this.store.setDeliveryCount(chunk, index, count);
+    const { deliveryLimit, kind } = this.#options;
+    // A classic queue counts for as long as it lives.
+    if (deliveryLimit !== null || kind === 'quorum') {
+      this.store.acks?.returned(chunk.base + index, count);
+    }
+    return deliveryLimit !== null && count > deliveryLimit;
+  }
+
+  /** Leased or Hidden → Ready, in its old place. */
+  restore(chunk: Chunk, index: number): void {
+    this.store.restore(chunk, index);
+    this.#ready.returned(chunk.base + index, chunk.priority(index));
+  }
+
+  /** Leased → dead, now or when its bytes are there. */
+  condemn(chunk: Chunk, index: number, reason: DeathReason): void {
+    if (this.#deaths.die(chunk, index, reason)) return;
+    this.store.hide(chunk, index);
+    this.#condemned.push({ offset: chunk.base + index, reason });
+  }
+
+  /** Bytes have arrived: who waits for them to die may now. */
+  endCondemned(): void {
+    const condemned = this.#condemned;
+    this.#condemned = [];
+    for (const { offset, reason } of condemned) {
+      const chunk = this.store.chunks.find(offset);
+      if (chunk !== null) this.condemn(chunk, offset - chunk.base, reason);
+    }
+  }
+
+  /** Drops all ready messages; returns how many. */
+  purge(): number {
+    const count = this.readyCount;
+    const chunks: Chunk[] = [];
+    for (let i = 0; i < this.store.chunks.length; i++) chunks.push(this.store.chunks.at(i)!);
+    for (const chunk of chunks) {
+      for (let index = 0; chunk.live > 0 && index < chunk.count; index++) {
+        if (chunk.state(index) === State.Ready) this.store.settle(chunk, index);
+      }
+    }
+    this.content.skipUnread();
+    this.#ready.clear(this.content.tail);
+    return count;
+  }
+
+  /** Rebuilds everything from log and journal. */
+  async recover(queueId: number): Promise<void> {
+    const acks = this.#services.acks.take(queueId);
+    const found: { offset: number; deliverAtMs: number }[] = [];
+    await this.content.recover(acks, (chunk, index, deliverAtMs) => {
+      const offset = chunk.base + index;
+      if (deliverAtMs > 0) found.push({ offset, deliverAtMs });
+      else if (this.#options.priorityMax !== null) {
+        this.#ready.added(offset, chunk.priority(index));
+      }
+    });
+    if (this.#options.priorityMax === null) this.#ready.clear(this.content.head);
+    for (const { offset, deliverAtMs } of found) {
+      this.#delay(this.store.chunks.find(offset)!, offset, deliverAtMs);
+    }
+    this.armExpiry();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#delayed?.clear();
+    this.#condemned = [];
+    if (this.#expiryTimer !== null) this.#services.schedule.cancel(this.#expiryTimer);
+    this.content.close();
+  }
+}

@@ -1,0 +1,450 @@
+/**
+ * Queue: acknowledgements over a log. Every message is handed to one consumer, who settles it:
+ * accepted (gone), released (back to its place), rejected (dead-lettered or gone).
+ *
+ * The log under it is its own or a topic's (queue-log.ts), the messages in line are a Backlog, the
+ * consumers a ConsumerLine. What is published while somebody can take it is handed on at once, from
+ * the bytes just stored; everything else waits in line for `pump`. The line is worked on in #run
+ * only, which is never entered twice: a dead letter may come back to this very queue meanwhile.
+ */
+import { Backlog } from './backlog.ts';
+import type { Chunk } from './chunk.ts';
+import { ConsumerLine } from './consumer-line.ts';
+import { isCycle } from './dead-letter.ts';
+import { DueOffsets } from './due-offsets.ts';
+import { BrokerError, invariant } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { DeathReason, Message, Outcome } from '../message/message.ts';
+import type { Destination } from '../message/message.ts';
+import { OwnLog } from './own-log.ts';
+import type { AckHolder, QueueAcks } from './queue-acks.ts';
+import { QueueDeaths } from './queue-deaths.ts';
+import type { QueueLog } from './queue-log.ts';
+import type { QueueOptions } from './queue-options.ts';
+import type { QueueHome, QueueServices, SharedSource } from './queue-services.ts';
+import { viewEncoded } from '../message/record.ts';
+import { SharedLog } from './shared-log.ts';
+import { Subscription } from './subscription.ts';
+import type { SubscribeOptions } from './subscription.ts';
+import { UnusedTimer } from './unused-timer.ts';
+import { COPY_BYTES_MAX } from '#wire/output-buffer.ts';
+
+/** A message handed out, to be settled by its offset. */
+export interface Lease {
+  offset: number;
+  /** How often it was handed out before; 0 = not redelivered. */
+  deliveryCount: number;
+}
+
+export class Queue implements Destination, AckHolder {
+  readonly name: string;
+  readonly namespace: QueueHome;
+  readonly options: QueueOptions;
+  readonly id: number;
+  readonly #services: QueueServices;
+  readonly #content: QueueLog;
+  readonly #backlog: Backlog;
+  readonly #deaths: QueueDeaths;
+  readonly #consumers: ConsumerLine;
+  readonly #unused: UnusedTimer | null;
+  readonly #view = new Message();
+  /** Leases that end by themselves. */
+  #leases: DueOffsets | null = null;
+  /** get() calls that wait for bytes. */
+  #waiting: (() => void)[] = [];
+  /** Nobody could take the last one; until somebody says otherwise. */
+  #stalled = true;
+  #running = false;
+  #runAgain = false;
+  #removed = false;
+  readonly #wake = (): void => this.#run();
+
+  /**
+   * `log`: its own, new or recovered, or an ephemeral one, which is appended to only when memory is
+   * short. With `source` (options.source): the partition whose log it is, and where a new queue
+   * begins to read it; one that recovers goes on where the journal says.
+   */
+  constructor(
+    namespace: QueueHome,
+    name: string,
+    id: number,
+    options: QueueOptions,
+    log: Log,
+    source: { partition: SharedSource; startOffset: number } | null = null,
+  ) {
+    this.namespace = namespace;
+    this.name = name;
+    this.id = id;
+    this.options = options;
+    const services = namespace.broker;
+    this.#services = services;
+    const loaded = (): void => this.#loaded();
+    this.#content =
+      source === null
+        ? new OwnLog(services, log, options, loaded)
+        : new SharedLog(services, source.partition, source.startOffset, loaded);
+    if (source !== null) refuseUnshareable(options);
+    this.#deaths = new QueueDeaths(this, this.#content.store);
+    this.#backlog = new Backlog(this, this.#content, this.#deaths, this.#wake);
+    this.#consumers = new ConsumerLine(options.singleActiveConsumer);
+    if (options.durable) {
+      const isNew = !services.acks.knows(id);
+      this.#content.store.acks = services.acks.register(id, this);
+      if (source !== null && isNew) {
+        this.#content.store.acks.settledRange(0, source.startOffset);
+      }
+    }
+    this.#unused = options.expiresMs === null ? null : this.#unusedTimer(options.expiresMs);
+  }
+
+  #unusedTimer(expiresMs: number): UnusedTimer {
+    const { ports, schedule } = this.#services;
+    return new UnusedTimer(
+      expiresMs,
+      ports.clock,
+      schedule,
+      () => this.#consumers.size > 0,
+      () => this.namespace.queueUnused(this),
+    );
+  }
+
+  /** Its own log (durable), the log it spills to (not durable), or the topic's. */
+  get log(): Log {
+    return this.#content.log;
+  }
+
+  get readyCount(): number {
+    return this.#backlog.readyCount;
+  }
+
+  /** Of message bodies; of what has been read, when the log is a topic's. */
+  get readyBytes(): number {
+    return this.#content.store.readyBytes;
+  }
+
+  get unackedCount(): number {
+    return this.#content.store.leasedCount;
+  }
+
+  get consumerCount(): number {
+    return this.#consumers.size;
+  }
+
+  /** Routed, plus AwaitCommit when the message and the queue are durable (a quorum queue takes every
+   * message as durable); Refused when it is full;
+   * Unrouted when the queue is gone or the message would go round in a cycle of dead letters. */
+  publish(message: Message): Outcome {
+    const { options } = this;
+    if (this.#removed) return Outcome.Unrouted;
+    if (message.deaths !== null && isCycle(message.deaths, this.name)) return Outcome.Unrouted;
+    if (options.overflow !== 'drop-head' && this.#backlog.wouldOverflow(message)) {
+      if (options.overflow === 'reject-publish-dlx') {
+        this.#deaths.sendOn(message, DeathReason.MaxLength);
+      }
+      return Outcome.Refused;
+    }
+    if (this.#stalled || this.#running || this.#content.store.readyCount > 0)
+      this.#enqueue(message);
+    else this.#handOn(message);
+    return options.durable && (message.durable || options.kind === 'quorum')
+      ? Outcome.Routed | Outcome.AwaitCommit
+      : Outcome.Routed;
+  }
+
+  #enqueue(message: Message): void {
+    const backlog = this.#backlog;
+    backlog.add(message, backlog.expiresAtMs(message));
+    if (this.#running) this.#runAgain = true;
+    else if (backlog.isBounded) {
+      // A dead letter that pushes out the next one could go on for ever: not within this call.
+      if (message.deaths === null) this.#run();
+      else this.#services.ports.defer(this.#wake);
+    }
+  }
+
+  /** Nobody is before it: straight to a consumer, if there is one. */
+  #handOn(message: Message): void {
+    const subscription = message.deliverAtMs === 0 ? this.#consumers.next() : null;
+    if (subscription === null) {
+      if (message.deliverAtMs === 0) this.#stalled = true;
+      this.#enqueue(message);
+      return;
+    }
+    if (subscription.noAck && !this.options.durable && isSmall(message)) {
+      // Copied by the subscriber and forgotten here: it needs no place in the queue.
+      subscription.subscriber.deliver(message, this.#content.tail, 0, subscription);
+      return;
+    }
+    const expiresAtMs = this.#backlog.expiresAtMs(message);
+    const chunk = this.#backlog.add(message, expiresAtMs);
+    const index = chunk.count - 1;
+    this.#backlog.take(chunk.base + index);
+    viewEncoded(this.#view, chunk.bytes!, message, expiresAtMs);
+    this.#hand(subscription, chunk, index, 0);
+  }
+
+  /** `#view` points at the message. */
+  #hand(subscription: Subscription, chunk: Chunk, index: number, deliveryCount: number): void {
+    const offset = chunk.base + index;
+    const { store } = this.#content;
+    if (subscription.noAck) {
+      subscription.subscriber.deliver(this.#view, offset, deliveryCount, subscription);
+      store.settle(chunk, index);
+    } else {
+      subscription.take();
+      store.lease(chunk, index);
+      subscription.subscriber.deliver(this.#view, offset, deliveryCount, subscription);
+    }
+  }
+
+  /** Somebody got credit, became writable, or came. */
+  pump(): void {
+    this.#stalled = false;
+    this.#run();
+  }
+
+  /** Hands out what it can, and ends what must not stay. */
+  #run(): void {
+    if (this.#running) {
+      this.#runAgain = true;
+      return;
+    }
+    if (this.#removed) return;
+    this.#running = true;
+    do {
+      this.#runAgain = false;
+      this.#runOnce();
+    } while (this.#runAgain);
+    this.#running = false;
+    this.#backlog.armExpiry();
+  }
+
+  #runOnce(): void {
+    const backlog = this.#backlog;
+    const { store } = this.#content;
+    while (backlog.readyCount > 0) {
+      const offset = backlog.next();
+      if (offset < 0 || this.#stalled) return;
+      const chunk = store.chunks.find(offset)!;
+      const subscription = this.#nextConsumer();
+      if (subscription === null || !store.ready(chunk)) return;
+      backlog.take(offset);
+      const index = offset - chunk.base;
+      store.view(chunk, index, this.#view);
+      this.#hand(subscription, chunk, index, backlog.deliveriesBefore(chunk, index));
+    }
+  }
+
+  #nextConsumer(): Subscription | null {
+    const subscription = this.#consumers.next();
+    if (subscription === null) this.#stalled = true;
+    return subscription;
+  }
+
+  #loaded(): void {
+    if (this.#removed) return;
+    this.#backlog.endCondemned();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const retry of waiting) retry();
+    this.#run();
+  }
+
+  /** Nothing is delivered before the next pump(): time to answer first. Throws BrokerError 'locked'
+   * (another connection's exclusive queue) or 'in-use' (exclusive consumer). */
+  subscribe(options: SubscribeOptions): Subscription {
+    this.#admit(options.owner);
+    this.#consumers.admit(options.exclusive);
+    const subscription = new Subscription(this, options);
+    this.#consumers.add(subscription);
+    return subscription;
+  }
+
+  #admit(owner: object): void {
+    const { exclusiveTo } = this.options;
+    if (this.#removed) throw new BrokerError('not-found', `queue ${this.name} is gone`);
+    if (exclusiveTo === null || exclusiveTo === owner) return;
+    throw new BrokerError('locked', `queue ${this.name} is exclusive to another connection`);
+  }
+
+  /** Subscription.cancel() only. */
+  unsubscribe(subscription: Subscription): void {
+    if (!this.#consumers.remove(subscription)) return;
+    if (this.#consumers.size > 0) {
+      this.pump();
+      return;
+    }
+    this.touch();
+    if (this.options.autoDelete) this.namespace.queueUnused(this);
+  }
+
+  /** It was declared again, or otherwise used: the clock of expiresMs begins anew. */
+  touch(): void {
+    this.#unused?.touch();
+  }
+
+  /** Leases the next message and points `into` at it, or null when none is ready. A promise when
+   * its bytes must be read back first. Settle at once with accept() for no-ack. */
+  get(into: Message, owner: object): Lease | null | Promise<Lease | null> {
+    this.#admit(owner);
+    this.touch();
+    return this.#leaseNext(into);
+  }
+
+  #leaseNext(into: Message): Lease | null | Promise<Lease | null> {
+    if (this.#removed) return null;
+    const lease = this.#tryLease(into);
+    if (lease !== null || this.#backlog.readyCount === 0) return lease;
+    return new Promise((resolve) => {
+      this.#waiting.push(() => resolve(this.#leaseNext(into)));
+    });
+  }
+
+  /** null when there is none, or its bytes are on their way. */
+  #tryLease(into: Message): Lease | null {
+    const backlog = this.#backlog;
+    const { store } = this.#content;
+    const offset = backlog.next();
+    if (offset < 0) return null;
+    const chunk = store.chunks.find(offset)!;
+    if (!store.ready(chunk)) return null;
+    const index = offset - chunk.base;
+    backlog.take(offset);
+    store.view(chunk, index, into);
+    store.lease(chunk, index);
+    backlog.armExpiry();
+    return { offset, deliveryCount: backlog.deliveriesBefore(chunk, index) };
+  }
+
+  /**
+   * For pull protocols: leases up to `count` messages whose bytes are in memory, each until
+   * `durationMs` have passed; then it is released, counted, unless it was settled or extended.
+   * `each` gets the message during the call only. Returns how many.
+   */
+  lease(
+    count: number,
+    durationMs: number,
+    owner: object,
+    each: (message: Message, lease: Lease) => void,
+  ): number {
+    this.#admit(owner);
+    this.touch();
+    const { ports, schedule } = this.#services;
+    this.#leases ??= new DueOffsets(
+      schedule,
+      () => ports.clock.now(),
+      (offset) => this.release([offset], true),
+    );
+    for (let leased = 0; leased < count; leased++) {
+      const lease = this.#tryLease(this.#view);
+      if (lease === null) return leased;
+      this.#leases.set(lease.offset, ports.clock.now() + durationMs);
+      each(this.#view, lease);
+    }
+    return count;
+  }
+
+  /** Moves the end of a timed lease to `durationMs` from now; 0 releases it, uncounted. False when
+   * there is no such lease any more. */
+  extend(offset: number, durationMs: number): boolean {
+    if (this.#leases === null || !this.#leases.has(offset)) return false;
+    if (durationMs === 0) this.release([offset], false);
+    else this.#leases.set(offset, this.#services.ports.clock.now() + durationMs);
+    return true;
+  }
+
+  /** Settles one lease. False when it is not leased (its time was up). Credits are given back by
+   * whoever settles: subscription.give(n), then queue.pump(). */
+  accept(offset: number): boolean {
+    const chunk = this.#leased(offset);
+    if (chunk === null) return false;
+    this.#content.store.settle(chunk, offset - chunk.base);
+    return true;
+  }
+
+  /** Settles all leases in [from, to]. Returns how many. */
+  acceptRange(from: number, to: number): number {
+    let count = 0;
+    for (let offset = from; offset <= to; offset++) if (this.accept(offset)) count++;
+    return count;
+  }
+
+  #leased(offset: number): Chunk | null {
+    if (this.#leases !== null) this.#leases.delete(offset);
+    return this.#backlog.leased(offset);
+  }
+
+  /** Requeues to where they were; with `delayMs`, not to be seen before. `counted` raises the
+   * delivery count, to which the delivery limit applies. */
+  release(offsets: readonly number[], counted: boolean, delayMs = 0): void {
+    for (let i = 0; i < offsets.length; i++) {
+      const offset = offsets[i]!;
+      const chunk = this.#leased(offset);
+      if (chunk !== null) this.#backlog.release(chunk, offset - chunk.base, counted, delayMs);
+    }
+    this.pump();
+  }
+
+  /** Dead-letters a leased message, or drops it when there is no dead-letter exchange. */
+  reject(offset: number, reason: DeathReason): void {
+    const chunk = this.#leased(offset);
+    if (chunk !== null) this.#backlog.condemn(chunk, offset - chunk.base, reason);
+  }
+
+  /** Drops all ready messages; returns how many. */
+  purge(): number {
+    return this.#backlog.purge();
+  }
+
+  /** After a restart, before anything else: rebuilds what is ready from log and journal. All of it
+   * is redelivered: deliveries are not journaled. */
+  recover(): Promise<void> {
+    return this.#backlog.recover(this.id);
+  }
+
+  /** Namespace only: ends all subscriptions, drops everything, forgets it in the journal. Returns
+   * how many ready messages were dropped. */
+  remove(): number {
+    invariant(!this.#removed, `queue ${this.name} is removed twice`);
+    const count = this.readyCount;
+    this.#removed = true;
+    this.#unused?.cancel();
+    this.#leases?.clear();
+    this.#backlog.close();
+    if (this.options.durable) this.#services.acks.forget(this.id);
+    for (const retry of this.#waiting.splice(0)) retry();
+    for (const subscription of this.#consumers.clear()) subscription.endedByQueue();
+    return count;
+  }
+
+  get settledBefore(): number {
+    return this.#content.head;
+  }
+
+  /** Acknowledgement journal only. */
+  trim(offset: number): void {
+    this.#content.trim(offset);
+  }
+
+  /** Acknowledgement journal only. */
+  describe(page: QueueAcks): void {
+    this.#content.describe(page);
+  }
+}
+
+/** Small enough that a subscriber's output copies every part of it. */
+function isSmall(message: Message): boolean {
+  const { bodyStart, bodyEnd, sourceStart, sourceEnd, headersStart, headersEnd } = message;
+  const bytes = bodyEnd - bodyStart + (sourceEnd - sourceStart) + (headersEnd - headersStart);
+  return bytes + (message.keyEnd - message.keyStart) < COPY_BYTES_MAX;
+}
+
+/** A topic keeps its own order, length and age. */
+function refuseUnshareable(options: QueueOptions): void {
+  const { priorityMax, lengthMax, bytesMax, ttlMs } = options;
+  if (priorityMax === null && lengthMax === null && bytesMax === null && ttlMs === null) return;
+  throw new BrokerError(
+    'unsupported',
+    'a queue over a topic has no priorities, length or time to live of its own',
+  );
+}

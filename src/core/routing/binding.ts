@@ -1,0 +1,103 @@
+/**
+ * Binding: a source's wish to have what matches handed to a target. Its identity is source,
+ * destination, routing key and arguments, as in RabbitMQ; BindingTable finds it by either end.
+ */
+import type { HeaderValue } from '../message/envelope.ts';
+import type { Exchange } from './exchange.ts';
+import { headerJson } from '../message/header-json.ts';
+import type { Destination } from '../message/message.ts';
+
+/** Exchanges have names of their own; queues and topics share theirs. */
+export type SourceKind = 'exchange' | 'topic';
+export type DestinationKind = 'queue' | 'exchange' | 'topic' | 'live';
+
+export interface DestinationName {
+  readonly kind: DestinationKind;
+  readonly name: string;
+}
+
+export type Arguments = Record<string, HeaderValue>;
+
+export interface Binding {
+  readonly source: string;
+  readonly sourceKind: SourceKind;
+  readonly destination: DestinationName;
+  readonly routingKey: string;
+  readonly arguments: Arguments;
+  /** Survives a restart: both ends do. */
+  readonly durable: boolean;
+  /** One of the two is set. */
+  readonly exchange: Exchange | null;
+  readonly target: Destination | null;
+  /** Identity among the bindings of one source. */
+  readonly key: string;
+}
+
+export function bindingKey(
+  destination: DestinationName,
+  routingKey: string,
+  args: Arguments,
+): string {
+  return JSON.stringify([destination.kind, destination.name, routingKey, headerJson(args, true)]);
+}
+
+const NONE: ReadonlyMap<string, Binding> = new Map();
+
+export class BindingTable {
+  readonly #bySource = new Map<string, Map<string, Binding>>();
+  readonly #byDestination = new Map<string, Set<Binding>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  find(sourceKind: SourceKind, source: string, key: string): Binding | undefined {
+    return this.#bySource.get(sourceKey(sourceKind, source))?.get(key);
+  }
+
+  from(sourceKind: SourceKind, source: string): ReadonlyMap<string, Binding> {
+    return this.#bySource.get(sourceKey(sourceKind, source)) ?? NONE;
+  }
+
+  /** A copy: whoever goes through it may remove. */
+  to(destination: DestinationName): Binding[] {
+    return [...(this.#byDestination.get(destinationKey(destination)) ?? [])];
+  }
+
+  *values(): Iterable<Binding> {
+    for (const bindings of this.#bySource.values()) yield* bindings.values();
+  }
+
+  add(binding: Binding): void {
+    const from = sourceKey(binding.sourceKind, binding.source);
+    let bindings = this.#bySource.get(from);
+    if (!bindings) this.#bySource.set(from, (bindings = new Map()));
+    bindings.set(binding.key, binding);
+    const to = destinationKey(binding.destination);
+    let same = this.#byDestination.get(to);
+    if (!same) this.#byDestination.set(to, (same = new Set()));
+    same.add(binding);
+    this.#size++;
+  }
+
+  remove(binding: Binding): void {
+    const from = sourceKey(binding.sourceKind, binding.source);
+    const bindings = this.#bySource.get(from);
+    if (!bindings?.delete(binding.key)) return;
+    if (bindings.size === 0) this.#bySource.delete(from);
+    const to = destinationKey(binding.destination);
+    const same = this.#byDestination.get(to)!;
+    same.delete(binding);
+    if (same.size === 0) this.#byDestination.delete(to);
+    this.#size--;
+  }
+}
+
+function destinationKey({ kind, name }: DestinationName): string {
+  return `${kind}:${name}`;
+}
+
+function sourceKey(kind: SourceKind, name: string): string {
+  return `${kind}:${name}`;
+}

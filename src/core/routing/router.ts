@@ -1,0 +1,130 @@
+/**
+ * Router: from an exchange and a routing key to destinations, through exchanges bound to exchanges
+ * and alternate exchanges, each exchange visited once, so cycles end.
+ *
+ * Routes are remembered per exchange and routing key until the namespace changes; when there are
+ * too many those go that were not asked for lately. A route through a headers exchange is worked out for every message.
+ */
+import type { Binding } from './binding.ts';
+import type { Envelopes, Header } from '../message/envelope.ts';
+import type { Exchange, Route } from './exchange.ts';
+import type { Destination, Message, Outcome } from '../message/message.ts';
+
+/** What the router looks things up in; a Namespace is one. */
+export interface RouterTables {
+  readonly exchanges: ReadonlyMap<string, Exchange>;
+  readonly routesVersion: number;
+  /** The default exchange's: the queue, topic or live subscriber of that name. */
+  destination(name: string): Destination | undefined;
+}
+
+const NO_TARGETS: readonly Destination[] = [];
+
+export class Router {
+  readonly #tables: RouterTables;
+  readonly #envelopes: Envelopes;
+  readonly #cachedRoutesMax: number;
+
+  constructor(tables: RouterTables, envelopes: Envelopes, cachedRoutesMax: number) {
+    this.#tables = tables;
+    this.#envelopes = envelopes;
+    this.#cachedRoutesMax = cachedRoutesMax;
+  }
+
+  /** Null when there is no such exchange. */
+  resolve(exchangeName: string, routingKey: string): Route | null {
+    const exchange = this.#tables.exchanges.get(exchangeName);
+    return exchange ? this.routeFrom(exchange, routingKey) : null;
+  }
+
+  /** As `resolve`, from an exchange that need not have a name: a topic's feed. */
+  routeFrom(exchange: Exchange, routingKey: string): Route {
+    const { routes } = exchange;
+    if (exchange.routesVersion !== this.#tables.routesVersion) {
+      routes.clear();
+      exchange.routesVersion = this.#tables.routesVersion;
+    }
+    let route = routes.get(routingKey, this.#cachedRoutesMax);
+    if (route) return route;
+    const walk = new Walk(this.#tables, routingKey, null);
+    walk.from(exchange);
+    route = walk.needsHeaders
+      ? { exchange, targets: NO_TARGETS, cacheable: false }
+      : { exchange, targets: walk.targets(), cacheable: true };
+    routes.set(routingKey, route, this.#cachedRoutesMax);
+    return route;
+  }
+
+  /** The destinations of this one message. */
+  targets(route: Route, routingKey: string, message: Message): readonly Destination[] {
+    if (route.cacheable) return route.targets;
+    const walk = new Walk(this.#tables, routingKey, () => this.#envelopes.decode(message).headers);
+    walk.from(route.exchange);
+    return walk.targets();
+  }
+
+  publish(route: Route, routingKey: string, message: Message): Outcome {
+    return publishTo(this.targets(route, routingKey, message), message);
+  }
+}
+
+export function publishTo(targets: readonly Destination[], message: Message): Outcome {
+  let outcome = 0;
+  for (let i = 0; i < targets.length; i++) outcome |= targets[i]!.publish(message);
+  return outcome;
+}
+
+/** One way through the exchanges. `headers` null: not known, matchers that need them are skipped. */
+class Walk {
+  needsHeaders = false;
+  readonly #tables: RouterTables;
+  readonly #routingKey: string;
+  readonly #headers: (() => readonly Header[]) | null;
+  #decoded: readonly Header[] | null = null;
+  readonly #targets = new Set<Destination>();
+
+  constructor(tables: RouterTables, routingKey: string, headers: (() => readonly Header[]) | null) {
+    this.#tables = tables;
+    this.#routingKey = routingKey;
+    this.#headers = headers;
+  }
+
+  from(start: Exchange): void {
+    const visited = new Set<Exchange>([start]);
+    const matched: Binding[] = [];
+    // The set grows while it is walked: that is the queue of exchanges still to do.
+    for (const exchange of visited) {
+      matched.length = 0;
+      const found = this.#through(exchange, matched);
+      for (const binding of matched) {
+        if (binding.exchange) visited.add(binding.exchange);
+        else this.#targets.add(binding.target!);
+      }
+      const { alternateExchange } = exchange.options;
+      if (found || alternateExchange === null) continue;
+      const alternate = this.#tables.exchanges.get(alternateExchange);
+      if (alternate) visited.add(alternate);
+    }
+  }
+
+  targets(): readonly Destination[] {
+    return this.#targets.size === 0 ? NO_TARGETS : [...this.#targets];
+  }
+
+  /** False when the exchange itself led nowhere: its alternate is to be asked. */
+  #through(exchange: Exchange, matched: Binding[]): boolean {
+    if (exchange.isDefault) {
+      const target = this.#tables.destination(this.#routingKey);
+      if (target) this.#targets.add(target);
+      return target !== undefined;
+    }
+    const { matcher } = exchange;
+    if (matcher.needsHeaders) {
+      this.needsHeaders = true;
+      if (this.#headers === null) return true;
+      this.#decoded ??= this.#headers();
+    }
+    matcher.match(this.#routingKey, this.#decoded, matched);
+    return matched.length > 0;
+  }
+}
