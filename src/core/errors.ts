@@ -7,7 +7,7 @@
  * process, as does a failed write or sync.
  */
 
-export const BROKER_ERROR_CODES = [
+const BROKER_ERROR_CODES = [
   'not-found',
   'already-exists',
   'inequivalent',

@@ -60,7 +60,4 @@ export interface Protocol {
 }
 
 /** How a protocol is made: once per broker and listener. */
-export type ProtocolFactory = (
-  broker: Broker,
-  address: { host: string; port: number },
-) => Protocol;
+export type ProtocolFactory = (broker: Broker, address: { host: string; port: number }) => Protocol;

@@ -13,7 +13,6 @@ export const BATCH_HEADER_BYTES = 61;
 /** baseOffset and length: what must be read to know a batch's size. */
 export const BATCH_PREFIX_BYTES = 12;
 export const MAGIC = 2;
-export const NO_PRODUCER_ID = -1n;
 
 export const Codec = { None: 0, Gzip: 1, Snappy: 2, Lz4: 3, Zstd: 4 } as const;
 export const CODEC_MASK = 0x07;
