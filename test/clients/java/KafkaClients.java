@@ -475,14 +475,14 @@ final class KafkaClients {
             Scenarios.equal(admin.listTopics().names().get().contains(topic), true);
         });
 
-        scenarios.add("two hundred partitions in one fetch session", () -> {
-            String topic = create("wide", 200, Map.of());
+        scenarios.add("sixty partitions in one fetch session", () -> {
+            String topic = create("wide", 60, Map.of());
             try (KafkaProducer<byte[], byte[]> producer = producer("linger.ms", "5")) {
-                for (int n = 0; n < 2000; n++) {
-                    producer.send(new ProducerRecord<>(topic, n % 200, null, bytes("" + n)));
+                for (int n = 0; n < 1200; n++) {
+                    producer.send(new ProducerRecord<>(topic, n % 60, null, bytes("" + n)));
                 }
             }
-            List<ConsumerRecord<byte[], byte[]>> records = read(topic, 2000);
+            List<ConsumerRecord<byte[], byte[]>> records = read(topic, 1200);
             Map<Integer, Long> next = new HashMap<>();
             for (ConsumerRecord<byte[], byte[]> record : records) {
                 Scenarios.equal(record.offset(), next.getOrDefault(record.partition(), 0L));

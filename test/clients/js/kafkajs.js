@@ -24,9 +24,19 @@ const withProducer = (run, options) =>
 
 async function createTopic(name, numPartitions = 1, configEntries = []) {
   const topic = unique(name);
-  await withAdmin((admin) =>
-    admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: true }),
-  );
+  await withAdmin(async (admin) => {
+    await admin.createTopics({
+      topics: [{ topic, numPartitions, configEntries }],
+      waitForLeaders: false,
+    });
+    // Kafka tells a new topic's creation before all of its parts know of it.
+    await eventually(() =>
+      admin.fetchTopicMetadata({ topics: [topic] }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
   return topic;
 }
 
