@@ -14,10 +14,13 @@ import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 26;
+/** A commit syncs its logs side by side in the thread pool, which is read when it is first used. */
+const THREADS = '8';
 const entry = new URL('../src/cli/posthorn.ts', import.meta.url);
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   const directory = fileURLToPath(new URL('../node_modules/.cache/posthorn', import.meta.url));
+  process.env.UV_THREADPOOL_SIZE ??= THREADS;
   module.enableCompileCache({ directory, portable: true });
   await import(entry.href);
 } else {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/posthorn.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../bin/posthorn.js', import.meta.url));
 const READY_WITHIN_MS = 20_000;
 
 export interface Exit {
