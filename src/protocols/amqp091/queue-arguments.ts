@@ -5,8 +5,9 @@
  * A known argument of the wrong type or value, or one that belongs to another queue type, is
  * refused with RabbitMQ's text. So is every `x-` argument that nobody knows, which RabbitMQ ignores.
  * What means nothing to a single node (leader locators, group sizes), or would only ask for what
- * cannot be had, is accepted with a warning in the log.
+ * cannot be had, is accepted with a warning in the log. `x-posthorn-sync` is our own: commit or os, for this queue.
  */
+import { Sync } from '#core/log.ts';
 import { defaultQueueOptions, type QueueOptions } from '#core/queue/queue-options.ts';
 import { preconditionFailed } from './errors.ts';
 import {
@@ -44,6 +45,7 @@ const ARGUMENTS: Readonly<Record<QueueType, readonly string[]>> = {
     'x-queue-type',
     'x-queue-master-locator',
     'x-queue-leader-locator',
+    'x-posthorn-sync',
   ],
   quorum: [
     'x-dead-letter-exchange',
@@ -62,6 +64,7 @@ const ARGUMENTS: Readonly<Record<QueueType, readonly string[]>> = {
     'x-message-ttl',
     'x-queue-leader-locator',
     'x-consumer-timeout',
+    'x-posthorn-sync',
   ],
   stream: [
     'x-max-length-bytes',
@@ -71,6 +74,7 @@ const ARGUMENTS: Readonly<Record<QueueType, readonly string[]>> = {
     'x-stream-filter-size-bytes',
     'x-initial-cluster-size',
     'x-queue-leader-locator',
+    'x-posthorn-sync',
   ],
 };
 /** Accepted without effect. */
@@ -140,6 +144,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     text(field, all) ?? (maxAgeMs(fieldText(field)!) === null ? 'invalid_max_age' : null),
   'x-stream-max-segment-size-bytes': notNegative,
   'x-stream-filter-size-bytes': notNegative,
+  'x-posthorn-sync': oneOf(Object.values(Sync), 'invalid_sync'),
 };
 
 /** `where` is the queue as texts name it: `queue 'q' in vhost '/'`. */
@@ -223,6 +228,7 @@ export function queueOptions(args: FieldTable, type: 'classic' | 'quorum'): Queu
   options.deadLetterExchange = string('x-dead-letter-exchange');
   options.deadLetterRoutingKey = string('x-dead-letter-routing-key');
   options.priorityMax = number('x-max-priority') || null;
+  options.sync = string('x-posthorn-sync') as Sync | null;
   options.singleActiveConsumer = args.get('x-single-active-consumer')?.value === true;
   if (type === 'quorum') {
     const limit = number('x-delivery-limit') ?? QUORUM_DELIVERY_LIMIT;

@@ -42,6 +42,8 @@ function settings(args: FieldTable): [setting: string, value: string, argument: 
   if (segment) {
     found.push(['segment.bytes', String(integerOf(segment)!), 'x-stream-max-segment-size-bytes']);
   }
+  const sync = args.get('x-posthorn-sync');
+  if (sync) found.push(['posthorn.sync', fieldText(sync)!, 'x-posthorn-sync']);
   return found;
 }
 

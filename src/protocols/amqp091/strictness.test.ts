@@ -50,6 +50,19 @@ for (const [type, args] of [
   });
 }
 
+test('x-posthorn-sync is that of the queue, and nothing but commit or os', async () => {
+  const { memory, peer } = await opened();
+  const { defaultNamespace } = memory.broker;
+  await peer.call(declare('os', { 'x-posthorn-sync': 'os' }));
+  await peer.call(declare('default', {}));
+  assert.equal(defaultNamespace.queues.get('os')!.log.config.sync, 'os');
+  assert.equal(defaultNamespace.queues.get('default')!.log.config.sync, 'commit');
+  await peer.call(declare('s', { 'x-queue-type': 'stream', 'x-posthorn-sync': 'os' }));
+  assert.equal(defaultNamespace.topics.get('s')!.partitions[0]!.log.config.sync, 'os');
+  const [close] = await peer.call(declare('x', { 'x-posthorn-sync': 'never' }));
+  assert.equal(closeOf(close!).code, 406);
+});
+
 test('an exclusive consumer of a stream is told in the log that it is none', async () => {
   const { memory, peer } = await opened();
   await peer.call(declare('s', { 'x-queue-type': 'stream' }));
