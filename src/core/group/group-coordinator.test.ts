@@ -172,6 +172,18 @@ test('a deleted group is gone with its offsets, also after a restart', async () 
   assert.equal(groups.groups.size, 0);
 });
 
+test('a group can be deleted as soon as the last session is over, though no timer ran yet', async () => {
+  const { memberId } = join('')[0]!;
+  sync(memberId, 1, 'share');
+  await committed();
+  nowMs += 9_999;
+  assert.equal(groups.deleteGroup('g'), 'not-empty');
+  nowMs += 1;
+  assert.equal(groups.deleteGroup('g'), null);
+  schedule.due(nowMs);
+  assert.equal(groups.groups.size, 0);
+});
+
 test('offsets expire: by the consumer, by the retention, not while there are members', async () => {
   const week = groups.limits.offsetsRetentionMs;
   groups.commitOffsets('asked', [at(0, 1)], 1000, () => {});

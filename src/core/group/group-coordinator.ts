@@ -293,6 +293,7 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
   deleteGroup(groupId: string): GroupErrorCode | null {
     const group = this.groups.get(groupId);
     if (group === undefined) return 'group-not-found';
+    group.dropOverdue();
     if (group.state !== GroupState.Empty) return 'not-empty';
     this.#forget(group);
     return null;

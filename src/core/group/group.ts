@@ -456,15 +456,25 @@ export class Group {
   #watch(member: GroupMember): void {
     member.timer = this.#host.at(member.deadlineMs, () => {
       member.timer = null;
-      const waits = member.synced !== null || (member.joined !== null && !member.isNew);
-      if (waits) member.deadlineMs = this.#host.nowMs() + member.sessionTimeoutMs;
-      if (member.deadlineMs > this.#host.nowMs()) {
-        this.#watch(member);
-        return;
-      }
-      this.#drop(member);
-      this.#shrunk();
+      this.#expire(member);
     });
+  }
+
+  /** Drops the member if its session is over, else goes on watching it. */
+  #expire(member: GroupMember): void {
+    const waits = member.synced !== null || (member.joined !== null && !member.isNew);
+    if (waits) member.deadlineMs = this.#host.nowMs() + member.sessionTimeoutMs;
+    if (member.deadlineMs > this.#host.nowMs()) {
+      if (member.timer === null) this.#watch(member);
+      return;
+    }
+    this.#drop(member);
+    this.#shrunk();
+  }
+
+  /** Timers run a little late; whoever asks if anybody is left is not to be told so. */
+  dropOverdue(): void {
+    for (const member of [...this.members.values()]) this.#expire(member);
   }
 
   // --- restart --------------------------------------------------------------------------------
