@@ -79,7 +79,7 @@ async function startProcess(
   const [amqp, kafka, http] = (await freePorts(3)) as [number, number, number];
   ports.amqp = amqp;
   ports.kafka = kafka;
-  const main = join(repositoryRoot, 'src', 'cli', 'posthorn.ts');
+  const main = join(repositoryRoot, 'bin', 'posthorn.js');
   const addresses = [`amqp=${amqp}`, `kafka=${kafka}`, `http=${http}`];
   return startPeer({
     name,
