@@ -28,6 +28,7 @@ const BROKER_ERROR_CODES = [
   'limit-exceeded',
   'timed-out',
   'closed',
+  'unreadable',
 ] as const;
 
 export type BrokerErrorCode = (typeof BROKER_ERROR_CODES)[number];
@@ -68,13 +69,14 @@ export class InvariantError extends Error {
   }
 }
 
-/** Stored data that cannot be trusted. Names the file and the position; startup refuses. */
-export class CorruptionError extends Error {
+/** Stored data that cannot be trusted. Names the file and the position. Startup refuses; later it is
+ * a refusal like others, to the one who wants to read it. */
+export class CorruptionError extends BrokerError {
   readonly file: string;
   readonly position: number;
 
   constructor(file: string, position: number, reason: string) {
-    super(`${file} is corrupt at byte ${position}: ${reason}`);
+    super('unreadable', `${file} is corrupt at byte ${position}: ${reason}`, { file, position });
     this.name = 'CorruptionError';
     this.file = file;
     this.position = position;

@@ -25,6 +25,8 @@ export type Defer = (task: () => void) => void;
 
 /** One line for the operator. `fields` are flat values. */
 export interface Journalist {
+  /** Something is lost or wrong that does not mend itself. */
+  error(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
   info(message: string, fields?: Record<string, unknown>): void;
 }

@@ -49,6 +49,7 @@ function createPino(level: LogLevel): PinoModule.Logger {
 /** The core's view of a logger. */
 export function journalist(logger: Logger): Journalist {
   return {
+    error: (message, fields) => logger.error(fields ?? {}, message),
     warn: (message, fields) => logger.warn(fields ?? {}, message),
     info: (message, fields) => logger.info(fields ?? {}, message),
   };

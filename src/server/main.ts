@@ -152,6 +152,9 @@ function asRefusal(error: unknown): RefusedStart | null {
         'restore the file, or start on another folder with --data <dir>',
     );
   }
+  if (error instanceof BrokerError && error.code === 'unreadable') {
+    return new RefusedStart(ExitCode.Failed, error.message);
+  }
   if (error instanceof BrokerError) return usageError(error.message);
   return null;
 }

@@ -206,7 +206,8 @@ export function sliceBatches(
   let at = 0;
   while (at + BATCH_HEADER_BYTES <= bytes.length) {
     const end = at + Batch.sizeBytes(bytes, at);
-    if (end > bytes.length) break;
+    // A damaged size may also lead backwards.
+    if (end > bytes.length || end < at + BATCH_HEADER_BYTES) break;
     const lastOffset = Batch.lastOffset(bytes, at);
     if (lastOffset >= upTo) break;
     if (to < 0) {

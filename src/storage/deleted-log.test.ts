@@ -46,7 +46,7 @@ test('reads of files that are deleted meanwhile are refused, and nothing else ha
   const folder = await mkdtemp(path.join(os.tmpdir(), 'posthorn-deleted-'));
   const faults: Error[] = [];
   const store = await DiskStore.open(folder, {
-    ports: { defer: (task) => void setImmediate(task), log: { info() {}, warn() {} } },
+    ports: { defer: (task) => void setImmediate(task), log: { error() {}, info() {}, warn() {} } },
     fatal: (error) => faults.push(error),
     tailBytesMax: 0,
     logTailBytesMax: 0,

@@ -288,7 +288,7 @@ export class DiskLog implements Log, Committable, TailOwner {
     } catch (error) {
       // Deleted while it was being read: then the answer is that it is gone.
       checkRange(this, offset);
-      throw error;
+      throw this.#services.readFailures.refusal(this.name, segment.file.path, error);
     }
     return found.length === 0 ? [] : [found];
   }
@@ -304,8 +304,12 @@ export class DiskLog implements Log, Committable, TailOwner {
     return this.#segments[low]!;
   }
 
-  offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
-    return findTimestamp(this.#services, this, this.#segments, timestampMs);
+  async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
+    try {
+      return await findTimestamp(this.#services, this, this.#segments, timestampMs);
+    } catch (error) {
+      throw this.#services.readFailures.refusal(this.name, this.folder, error);
+    }
   }
 
   deleteBefore(offset: number): void {

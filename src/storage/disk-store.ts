@@ -29,6 +29,7 @@ import { recoverLog } from './recovery.ts';
 import type { RecoveredLog } from './recovery.ts';
 import { baseOffsetOf, LOG_SUFFIX } from './segment.ts';
 import { FolderSync } from './services.ts';
+import { ReadFailures } from './read-failures.ts';
 import type { RecoveryRules, StoreServices } from './services.ts';
 import { TailBudget } from './tail-budget.ts';
 import type { Decompress } from './timestamps.ts';
@@ -341,6 +342,7 @@ async function makeServices(
     epoch,
     decompress: options.decompress ?? cannotDecompress,
     journal: ports.log,
+    readFailures: new ReadFailures(ports.log),
     // Whatever failed, no commit may come to its end after it.
     fatal: (error) => commit.failed(error),
     recovery,

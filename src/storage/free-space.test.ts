@@ -45,7 +45,7 @@ async function withFolder(task: (folder: string) => Promise<void>): Promise<void
 function open(folder: string, fs = new NodeFileSystem()): Promise<DiskStore> {
   const looks: (() => void)[] = [];
   return DiskStore.open(folder, {
-    ports: { defer: (task) => void setImmediate(task), log: { info() {}, warn() {} } },
+    ports: { defer: (task) => void setImmediate(task), log: { error() {}, info() {}, warn() {} } },
     fatal: (error) => {
       throw error;
     },

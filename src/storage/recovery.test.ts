@@ -64,7 +64,7 @@ function openStore(folder: string): Promise<DiskStore> {
   return DiskStore.open(folder, {
     ports: {
       defer: (task) => void setImmediate(task),
-      log: { info: () => {}, warn: (message) => warnings.push(message) },
+      log: { error: () => {}, info: () => {}, warn: (message) => warnings.push(message) },
     },
     fatal: (error) => {
       throw error;

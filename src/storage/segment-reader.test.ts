@@ -29,7 +29,7 @@ let log: Log;
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'posthorn-read-'));
   store = await DiskStore.open(folder, {
-    ports: { defer, log: { warn: () => {}, info: () => {} } },
+    ports: { defer, log: { error: () => {}, warn: () => {}, info: () => {} } },
     fatal: (error) => {
       throw error;
     },

@@ -22,7 +22,7 @@ const NOTHING = new Uint8Array(0);
 
 /**
  * Whole batches of one segment from the one that holds `offset`; at least one, as many as fit into
- * `bytesMax` and lie in this segment. Empty when the segment has none at or after `offset`.
+ * `bytesMax` and lie in this segment. Empty when that one reaches past `upTo`.
  */
 export async function readSegment(
   services: StoreServices,
@@ -50,10 +50,13 @@ export async function readSegment(
         return found;
       }
       const skip = skipBatches(bytes, offset);
-      if (skip < 0) return NOTHING;
+      if (skip < 0) {
+        // It reaches past `upTo`, unless its offset, which no checksum covers, is not the right one.
+        if (Batch.baseOffset(bytes, ~skip) <= offset) return NOTHING;
+        throw missing(segment, position + ~skip, offset);
+      }
       const unread = position + skip;
       if (unread + BATCH_HEADER_BYTES <= position + filled) {
-        if (Batch.baseOffset(bytes, skip) >= upTo) return NOTHING;
         const size = Batch.sizeBytes(bytes, skip);
         if (size < BATCH_HEADER_BYTES || unread + size > end) {
           throw new CorruptionError(segment.file.path, unread, `impossible batch size ${size}`);
@@ -64,7 +67,7 @@ export async function readSegment(
       }
       position = unread;
     }
-    return NOTHING;
+    throw missing(segment, position, offset);
   } finally {
     files.release(segment.file);
   }
@@ -74,14 +77,18 @@ function takeBlock(bytes: number, lease: BlockLease | undefined): Buffer {
   return lease ? lease.take(bytes).subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
 }
 
-/** Position of the batch that the end of `bytes` cuts off; −1 when one that holds `offset` or a
- * later one comes before it. */
+function missing(segment: Segment, position: number, offset: number): CorruptionError {
+  return new CorruptionError(segment.file.path, position, `offset ${offset} should be before it`);
+}
+
+/** Position of the batch that the end of `bytes` cuts off; the complement of its position when one
+ * that holds `offset` or a later one comes before it. */
 function skipBatches(bytes: Uint8Array, offset: number): number {
   let at = 0;
   while (at + BATCH_HEADER_BYTES <= bytes.length) {
     const size = Batch.sizeBytes(bytes, at);
     if (at + size > bytes.length || size < BATCH_HEADER_BYTES) break;
-    if (Batch.lastOffset(bytes, at) >= offset) return -1;
+    if (Batch.lastOffset(bytes, at) >= offset) return ~at;
     at += size;
   }
   return at;

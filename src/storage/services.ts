@@ -7,6 +7,7 @@ import type { FileSystem } from './file-system.ts';
 import type { LoadedIndexes } from './index-files.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { Positions } from './positions.ts';
+import type { ReadFailures } from './read-failures.ts';
 import { SharedRun } from './shared-run.ts';
 import type { TailBudget } from './tail-budget.ts';
 import type { Decompress } from './timestamps.ts';
@@ -27,6 +28,7 @@ export interface StoreServices {
   readonly epoch: number;
   readonly decompress: Decompress;
   readonly journal: Journalist;
+  readonly readFailures: ReadFailures;
   /** Ends the process; called for whatever may not be survived. */
   readonly fatal: (error: Error) => void;
   readonly recovery: RecoveryRules;

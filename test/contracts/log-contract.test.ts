@@ -11,7 +11,7 @@ import { logContract } from './log-contract.ts';
 
 const defer = (task: () => void): void => void setImmediate(task);
 const options: DiskStoreOptions = {
-  ports: { defer, log: { warn: () => {}, info: () => {} } },
+  ports: { defer, log: { error: () => {}, warn: () => {}, info: () => {} } },
   fatal: (error) => {
     throw error;
   },

@@ -68,6 +68,7 @@ export class MemoryBroker {
       random: { next: () => random.next(), bytes: (length) => random.bytes(length) },
       defer: (task) => void parts.tasks.push(task),
       log: {
+        error: (message, fields = {}) => void parts.warnings.push({ message, fields }),
         warn: (message, fields = {}) => void parts.warnings.push({ message, fields }),
         info: () => {},
       },

@@ -31,6 +31,7 @@ export class RigPorts implements Ports {
   };
   readonly defer = (task: () => void): void => void setImmediate(task);
   readonly log = {
+    error: (message: string): void => void this.warnings.push(message),
     warn: (message: string): void => void this.warnings.push(message),
     info: (): void => {},
   };

@@ -139,7 +139,11 @@ export class QueueRig {
       clock: { now: () => this.nowMs },
       random: { next: () => 0.5, bytes: (length) => new Uint8Array(length) },
       defer: (task) => void this.#tasks.push(task),
-      log: { warn: (text) => void this.warnings.push(text), info: () => {} },
+      log: {
+        error: (text) => void this.warnings.push(text),
+        warn: (text) => void this.warnings.push(text),
+        info: () => {},
+      },
     };
   }
 

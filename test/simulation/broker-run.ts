@@ -82,7 +82,7 @@ export class BrokerRun {
       clock: { now: () => this.#nowMs },
       random: this.#random,
       defer: (task) => void setImmediate(() => life === this.#life && task()),
-      log: { warn: () => {}, info: () => {} },
+      log: { error: () => {}, warn: () => {}, info: () => {} },
     };
     const store = await DiskStore.open('data', {
       ports,

@@ -120,7 +120,7 @@ export class StorageRun {
     this.#store = await DiskStore.open(ROOT, {
       ports: {
         defer: (task) => setImmediate(() => life === this.#life && task()),
-        log: { warn: () => {}, info: () => {} },
+        log: { error: () => {}, warn: () => {}, info: () => {} },
       },
       fatal: (error) => {
         if (life === this.#life) this.#failure = error;

@@ -27,7 +27,7 @@ const ports: Ports = {
   clock: { now: () => nowMs },
   random: { next: () => 0.5, bytes: (length) => new Uint8Array(length).fill(++nextByte) },
   defer: setImmediate,
-  log: { warn: () => {}, info: () => {} },
+  log: { error: () => {}, warn: () => {}, info: () => {} },
 };
 
 beforeEach(async () => {

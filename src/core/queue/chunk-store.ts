@@ -9,6 +9,7 @@
 import type { Chunk } from './chunk.ts';
 import { COUNT_MAX, State } from './chunk.ts';
 import { ChunkList } from './chunk-list.ts';
+import { BrokerError } from '../errors.ts';
 import type { CommitWaiter } from '../log.ts';
 import type { MemoryHolder } from '../memory-budget.ts';
 import type { Message } from '../message/message.ts';
@@ -27,6 +28,10 @@ export interface ChunkSource {
   retired(chunk: Chunk): void;
 }
 
+/** Called when bytes arrived that `ready` had to wait for, or with the failure ('unreadable') when
+ * they cannot be read now. The next `ready` tries again. */
+export type Loaded = (failure: BrokerError | null) => void;
+
 /** Chunks that must have become empty before it is worth a walk over all of them. */
 const MERGE_AFTER = 256;
 
@@ -42,7 +47,7 @@ export class ChunkStore implements MemoryHolder, CommitWaiter {
   acks: QueueAcks | null = null;
   readonly #source: ChunkSource;
   readonly #services: QueueServices;
-  readonly #loaded: () => void;
+  readonly #loaded: Loaded;
   /** Exact delivery counts of COUNT_MAX and more. */
   readonly #counts = new Map<number, number>();
   #hot: Chunk | null = null;
@@ -55,8 +60,7 @@ export class ChunkStore implements MemoryHolder, CommitWaiter {
   /** Since empty neighbours were merged. */
   #retiredCount = 0;
 
-  /** `loaded` is called when bytes arrived that `ready` had to wait for. */
-  constructor(services: QueueServices, source: ChunkSource, loaded: () => void) {
+  constructor(services: QueueServices, source: ChunkSource, loaded: Loaded) {
     this.#services = services;
     this.#source = source;
     this.#loaded = loaded;
@@ -176,11 +180,17 @@ export class ChunkStore implements MemoryHolder, CommitWaiter {
     chunk.loading = true;
     void bytes.then(
       (read) => this.#arrived(chunk, read),
-      (error: unknown) => {
-        // The log of a removed queue is gone; any other failure ends the process.
-        if (!this.#gone) throw error;
-      },
+      (error: unknown) => this.#failed(chunk, error),
     );
+  }
+
+  #failed(chunk: Chunk, error: unknown): void {
+    // The log of a removed queue is gone.
+    if (this.#gone) return;
+    if (!(error instanceof BrokerError) || error.code !== 'unreadable') throw error;
+    chunk.loading = false;
+    // Nobody waits yet for what was read ahead; it is tried again when somebody does.
+    if (chunk !== this.#ahead || chunk === this.#hot) this.#loaded(error);
   }
 
   #arrived(chunk: Chunk, bytes: Uint8Array): void {
@@ -190,7 +200,7 @@ export class ChunkStore implements MemoryHolder, CommitWaiter {
       chunk.bytes = bytes;
       this.#took(chunk, bytes.length);
     }
-    this.#loaded();
+    this.#loaded(null);
   }
 
   #took(chunk: Chunk, bytes: number): void {

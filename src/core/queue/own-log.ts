@@ -12,7 +12,7 @@ import type { RecoveredAcks } from './ack-journal.ts';
 import { BATCH_HEADER_BYTES, Batch } from '../message/batch.ts';
 import { sealBatch } from '../message/batch-writer.ts';
 import { Chunk } from './chunk.ts';
-import type { ChunkSource } from './chunk-store.ts';
+import type { ChunkSource, Loaded } from './chunk-store.ts';
 import { ChunkStore } from './chunk-store.ts';
 import { invariant } from '../errors.ts';
 import type { Flusher, Log } from '../log.ts';
@@ -46,7 +46,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
   #spilled: Chunk[] = [];
   #gone = false;
 
-  constructor(services: QueueServices, log: Log, options: QueueOptions, loaded: () => void) {
+  constructor(services: QueueServices, log: Log, options: QueueOptions, loaded: Loaded) {
     const { durable } = options;
     this.#services = services;
     this.log = log;

@@ -36,6 +36,11 @@ export interface Lease {
   deliveryCount: number;
 }
 
+interface WaitingGet {
+  retry(): void;
+  reject(failure: BrokerError): void;
+}
+
 export class Queue implements Destination, AckHolder {
   readonly name: string;
   readonly namespace: QueueHome;
@@ -51,7 +56,7 @@ export class Queue implements Destination, AckHolder {
   /** Leases that end by themselves. */
   #leases: DueOffsets | null = null;
   /** get() calls that wait for bytes. */
-  #waiting: (() => void)[] = [];
+  #waiting: WaitingGet[] = [];
   /** Nobody could take the last one; until somebody says otherwise. */
   #stalled = true;
   #running = false;
@@ -78,7 +83,8 @@ export class Queue implements Destination, AckHolder {
     this.options = options;
     const services = namespace.broker;
     this.#services = services;
-    const loaded = (): void => this.#loaded();
+    const loaded = (failure: BrokerError | null): void =>
+      failure === null ? this.#loaded() : this.#failed(failure);
     this.#content =
       source === null
         ? new OwnLog(services, log, options, loaded)
@@ -211,11 +217,14 @@ export class Queue implements Destination, AckHolder {
     }
     if (this.#removed) return;
     this.#running = true;
-    do {
-      this.#runAgain = false;
-      this.#runOnce();
-    } while (this.#runAgain);
-    this.#running = false;
+    try {
+      do {
+        this.#runAgain = false;
+        this.#runOnce();
+      } while (this.#runAgain);
+    } finally {
+      this.#running = false;
+    }
     this.#backlog.armExpiry();
   }
 
@@ -246,8 +255,17 @@ export class Queue implements Destination, AckHolder {
     this.#backlog.endCondemned();
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const retry of waiting) retry();
+    for (const get of waiting) get.retry();
     this.#run();
+  }
+
+  /** The next message cannot be read: who wants it is refused, and may come back. What is published
+   * meanwhile waits behind it; purging the queue goes past it. */
+  #failed(failure: BrokerError): void {
+    if (this.#removed) return;
+    for (const get of this.#waiting.splice(0)) get.reject(failure);
+    for (const subscription of this.#consumers.clear()) subscription.endedByQueue(failure);
+    this.touch();
   }
 
   /** Nothing is delivered before the next pump(): time to answer first. Throws BrokerError 'locked'
@@ -284,7 +302,8 @@ export class Queue implements Destination, AckHolder {
   }
 
   /** Leases the next message and points `into` at it, or null when none is ready. A promise when
-   * its bytes must be read back first. Settle at once with accept() for no-ack. */
+   * its bytes must be read back first, which may fail ('unreadable'). Settle at once with accept()
+   * for no-ack. */
   get(into: Message, owner: object): Lease | null | Promise<Lease | null> {
     this.#admit(owner);
     this.touch();
@@ -295,8 +314,8 @@ export class Queue implements Destination, AckHolder {
     if (this.#removed) return null;
     const lease = this.#tryLease(into);
     if (lease !== null || this.#backlog.readyCount === 0) return lease;
-    return new Promise((resolve) => {
-      this.#waiting.push(() => resolve(this.#leaseNext(into)));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ retry: () => resolve(this.#leaseNext(into)), reject });
     });
   }
 
@@ -412,8 +431,8 @@ export class Queue implements Destination, AckHolder {
     this.#leases?.clear();
     this.#backlog.close();
     if (this.options.durable) this.#services.acks.forget(this.id);
-    for (const retry of this.#waiting.splice(0)) retry();
-    for (const subscription of this.#consumers.clear()) subscription.endedByQueue();
+    for (const get of this.#waiting.splice(0)) get.retry();
+    for (const subscription of this.#consumers.clear()) subscription.endedByQueue(null);
     return count;
   }
 

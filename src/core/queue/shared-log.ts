@@ -9,7 +9,7 @@
 import type { RecoveredAcks } from './ack-journal.ts';
 import { BATCH_HEADER_BYTES, Batch, CONTROL_BIT, Codec } from '../message/batch.ts';
 import { Chunk, State } from './chunk.ts';
-import type { ChunkSource } from './chunk-store.ts';
+import type { ChunkSource, Loaded } from './chunk-store.ts';
 import { ChunkStore } from './chunk-store.ts';
 import { BrokerError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -27,7 +27,7 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
   readonly log: Log;
   readonly #services: QueueServices;
   readonly #source: SharedSource;
-  readonly #loaded: () => void;
+  readonly #loaded: Loaded;
   readonly #message = new Message();
   #tail: number;
   /** First offset of the log when we last looked. */
@@ -40,12 +40,7 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
   /** Below it, everything may have been delivered before the restart. */
   #redeliveredBefore = 0;
 
-  constructor(
-    services: QueueServices,
-    source: SharedSource,
-    startOffset: number,
-    loaded: () => void,
-  ) {
+  constructor(services: QueueServices, source: SharedSource, startOffset: number, loaded: Loaded) {
     this.#services = services;
     this.#source = source;
     this.#loaded = loaded;
@@ -71,7 +66,7 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
   /** The partition has committed more, or retention has moved its start. */
   advanced(): void {
     this.#dropBeforeStart();
-    this.#loaded();
+    this.#loaded(null);
   }
 
   #dropBeforeStart(): void {
@@ -113,16 +108,18 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
 
   async #takeLater(pieces: Promise<Uint8Array[]>): Promise<void> {
     this.#reading = true;
+    let failure: BrokerError | null = null;
     try {
       const read = await pieces;
       if (!this.#gone) this.#take(read);
     } catch (error) {
-      // Retention may have overtaken the read; the next one begins behind it.
       if (!(error instanceof BrokerError)) throw error;
+      // Else retention may have overtaken the read; the next one begins behind it.
+      if (error.code === 'unreadable') failure = error;
     } finally {
       this.#reading = false;
     }
-    if (!this.#gone) this.#loaded();
+    if (!this.#gone) this.#loaded(failure);
   }
 
   #take(pieces: readonly Uint8Array[]): boolean {
@@ -232,8 +229,8 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
       ? pieces.then(
           (read) => this.#reopened(read),
           (error: unknown) => {
-            if (error instanceof BrokerError) return this.#deleted(chunk);
-            throw error;
+            if (!(error instanceof BrokerError) || error.code === 'unreadable') throw error;
+            return this.#deleted(chunk);
           },
         )
       : this.#reopened(pieces);

@@ -5,6 +5,7 @@
  * all of the subscription's credits are available and it is not paused. A lease outlives its
  * subscription: cancelling gives nothing back, the protocol still accepts or releases what it holds.
  */
+import type { BrokerError } from '../errors.ts';
 import type { Credit } from './credit.ts';
 import type { Message } from '../message/message.ts';
 import type { Queue } from './queue.ts';
@@ -22,8 +23,9 @@ export interface Subscriber {
     deliveryCount: number,
     subscription: Subscription,
   ): void;
-  /** The queue is gone, or the broker ended the subscription. Not called for an own cancel(). */
-  cancelled(subscription: Subscription): void;
+  /** The queue is gone, or with a `failure` ('unreadable'), its next message cannot be read. Not
+   * called for an own cancel(). */
+  cancelled(subscription: Subscription, failure: BrokerError | null): void;
 }
 
 export interface SubscribeOptions {
@@ -102,9 +104,9 @@ export class Subscription {
   }
 
   /** The queue ends it and tells the subscriber. */
-  endedByQueue(): void {
+  endedByQueue(failure: BrokerError | null): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.subscriber.cancelled(this);
+    this.subscriber.cancelled(this, failure);
   }
 }

@@ -17,6 +17,7 @@ export class PartitionReader {
   readonly #cursor: RecordCursor;
   readonly #readBytes: number;
   readonly #loaded: () => void;
+  readonly #failed: (failure: BrokerError) => void;
   #chunks: Uint8Array[] = [];
   #chunk = 0;
   /** Of the next batch in the chunk. */
@@ -26,13 +27,21 @@ export class PartitionReader {
   #loading = false;
   #ended = false;
 
-  /** `loaded` is called when a read that had to wait is there. */
-  constructor(partition: Partition, position: number, readBytes: number, loaded: () => void) {
+  /** `loaded` is called when a read that had to wait is there, `failed` when what comes next cannot
+   * be read (BrokerError 'unreadable'): then this reader has ended. */
+  constructor(
+    partition: Partition,
+    position: number,
+    readBytes: number,
+    loaded: () => void,
+    failed: (failure: BrokerError) => void,
+  ) {
     const { codecs, limits } = partition.topic.namespace.broker;
     this.partition = partition;
     this.position = position;
     this.#readBytes = readBytes;
     this.#loaded = loaded;
+    this.#failed = failed;
     this.#cursor = new RecordCursor(codecs, limits.decompressedBytesMax);
   }
 
@@ -114,8 +123,12 @@ export class PartitionReader {
     try {
       chunks = await read;
     } catch (error) {
-      // Deleted while it was read: the next load begins at what there is, if there is anything.
       if (!(error instanceof BrokerError)) throw error;
+      if (error.code === 'unreadable') {
+        if (!this.#ended) this.#failed(error);
+        return;
+      }
+      // Deleted while it was read: the next load begins at what there is, if there is anything.
     }
     this.#loading = false;
     if (this.#ended) return;

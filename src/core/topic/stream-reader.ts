@@ -30,8 +30,9 @@ export interface StreamSubscriber {
   /** Encode it now; `message` is valid during the call only, though its bytes never change. The
    * record's own offset and partition identify it. Must not call back, except to set `paused`. */
   deliverRecord(message: Message, partition: number, offset: number, reader: StreamReader): void;
-  /** The topic is gone. Not called for an own cancel(). */
-  streamEnded(reader: StreamReader): void;
+  /** The topic is gone, or with a `failure` ('unreadable'), it cannot be read any further. Not called
+   * for an own cancel(). */
+  streamEnded(reader: StreamReader, failure: BrokerError | null): void;
 }
 
 export interface StreamOptions {
@@ -73,7 +74,13 @@ export class StreamReader implements PartitionListener, TopicFollower {
 
   #reader(partition: Partition, position: number): PartitionReader {
     partition.onCommitted(this);
-    return new PartitionReader(partition, position, this.#readBytes, () => this.pump());
+    return new PartitionReader(
+      partition,
+      position,
+      this.#readBytes,
+      () => this.pump(),
+      (failure) => this.#end(failure),
+    );
   }
 
   /** TopicFollower: a partition was added, and is read from its beginning. */
@@ -84,7 +91,7 @@ export class StreamReader implements PartitionListener, TopicFollower {
   /**
    * Finds where to start. Deliver begins with the first pump(). Throws BrokerError
    * 'invalid-argument' (an offset over several partitions), 'not-found' (the topic was deleted
-   * meanwhile, or there is no such partition).
+   * meanwhile, or there is no such partition), 'unreadable'.
    */
   static async open(options: StreamOptions): Promise<StreamReader> {
     const { topic, partition, start } = options;
@@ -145,9 +152,13 @@ export class StreamReader implements PartitionListener, TopicFollower {
 
   /** PartitionListener: the first partition that is gone ends it. */
   gone(): void {
+    this.#end(null);
+  }
+
+  #end(failure: BrokerError | null): void {
     if (this.#ended) return;
     this.cancel();
-    this.#subscriber.streamEnded(this);
+    this.#subscriber.streamEnded(this, failure);
   }
 
   #available(): boolean {

@@ -2,12 +2,14 @@
  * QueueConsumer: basic.consume on a queue. The queue pushes; every delivery is written at once into
  * the connection's output and, unless no-ack, noted under its delivery tag.
  */
+import type { BrokerError } from '#core/errors.ts';
 import type { Message } from '#core/message/message.ts';
 import type { Queue } from '#core/queue/queue.ts';
 import type { Subscriber, Subscription } from '#core/queue/subscription.ts';
 import { Credit } from '#core/queue/credit.ts';
 import type { Channel } from './channel.ts';
 import { Method } from './codec.ts';
+import { failLater, tellCancelled } from './consumer-end.ts';
 import { AddressedContent, deliverPrefix, writeDelivery } from './delivery.ts';
 import { QueueLeases, type ChannelConsumer } from './leases.ts';
 import { deliveryCountHeader, fillContent } from './outgoing.ts';
@@ -60,7 +62,15 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
     const { connection } = this;
     const { unacked } = this.#channel;
     const extra = this.#counted && deliveryCount > 0 ? deliveryCountHeader(deliveryCount) : null;
-    fillContent(content, message, extra, connection);
+    try {
+      fillContent(content, message, extra, connection);
+    } catch (error) {
+      // Noted all the same, so that it goes back to the queue.
+      if (!subscription.noAck) unacked.add(this, offset);
+      subscription.paused = true;
+      failLater(this.#channel, error);
+      return;
+    }
     const tag = subscription.noAck ? unacked.skip() : unacked.add(this, offset);
     writeDelivery(
       connection.output,
@@ -79,17 +89,10 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
     if (!connection.sink.writable) subscription.paused = true;
   }
 
-  /** The queue is gone: the client is told if it can hear it. */
-  cancelled(): void {
-    const { connection } = this;
+  /** The queue is gone, or cannot be read: the client is told. */
+  cancelled(_subscription: Subscription, failure: BrokerError | null): void {
     this.#channel.consumers.delete(this.tag);
-    if (!connection.canBeCancelled) return;
-    connection.writer
-      .begin(this.#channel.number, Method.BasicCancel)
-      .shortstr(this.tag)
-      .bit(true)
-      .end();
-    connection.sendSoon();
+    tellCancelled(this.#channel, this.tag, failure);
   }
 
   cancel(): void {

@@ -70,6 +70,7 @@ const REPLY_CODES = {
   'limit-exceeded': ReplyCode.NotAllowed,
   'timed-out': ReplyCode.InternalError,
   closed: ReplyCode.InternalError,
+  unreadable: ReplyCode.InternalError,
 } as const satisfies Record<BrokerErrorCode, ReplyCode>;
 
 /** The AmqpError that answers `error`; rethrows what is neither a refusal nor bad bytes. */

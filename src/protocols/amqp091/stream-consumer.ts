@@ -16,6 +16,7 @@ import {
 import type { Topic } from '#core/topic/topic.ts';
 import type { Channel } from './channel.ts';
 import { Method } from './codec.ts';
+import { failLater, tellCancelled } from './consumer-end.ts';
 import { AddressedContent, deliverPrefix, writeDelivery } from './delivery.ts';
 import { notImplemented, preconditionFailed } from './errors.ts';
 import { fieldText, TYPE_NAMES, type FieldTable } from './field-table.ts';
@@ -106,8 +107,9 @@ export class StreamConsumer implements ChannelConsumer, LeaseHolder, StreamSubsc
       reader = await StreamReader.open(options);
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
-      // Deleted meanwhile.
-      if (!this.#cancelled) this.streamEnded();
+      // Deleted meanwhile, or what is stored cannot be read.
+      const failure = error.code === 'unreadable' ? error : null;
+      if (!this.#cancelled) this.streamEnded(null, failure);
       return;
     }
     if (this.#cancelled) {
@@ -125,7 +127,13 @@ export class StreamConsumer implements ChannelConsumer, LeaseHolder, StreamSubsc
     if (this.#severalPartitions) {
       headers.push({ name: 'x-stream-partition', value: { type: 'l', value: partition } });
     }
-    fillContent(content, message, headers, connection, reader.topic.name);
+    try {
+      fillContent(content, message, headers, connection, reader.topic.name);
+    } catch (error) {
+      reader.paused = true;
+      failLater(this.#channel, error);
+      return;
+    }
     const tag = unacked.add(this, offset);
     const { output, frameBytesMax, metrics } = connection;
     writeDelivery(output, this.#prefix, tag, false, -1, content, frameBytesMax);
@@ -135,12 +143,9 @@ export class StreamConsumer implements ChannelConsumer, LeaseHolder, StreamSubsc
     if (!connection.sink.writable) reader.paused = true;
   }
 
-  streamEnded(): void {
-    const { connection, consumers, number } = this.#channel;
-    consumers.delete(this.tag);
-    if (!connection.canBeCancelled) return;
-    connection.writer.begin(number, Method.BasicCancel).shortstr(this.tag).bit(true).end();
-    connection.sendSoon();
+  streamEnded(_reader: StreamReader | null, failure: BrokerError | null): void {
+    this.#channel.consumers.delete(this.tag);
+    tellCancelled(this.#channel, this.tag, failure);
   }
 
   cancel(): void {

@@ -2,7 +2,7 @@
  * Kafka's error codes (org.apache.kafka.common.protocol.Errors), those that this broker answers
  * with, and which of them each refusal of the core becomes. Exhaustive by type.
  */
-import type { BrokerErrorCode } from '#core/errors.ts';
+import { type BrokerError, type BrokerErrorCode, CorruptionError } from '#core/errors.ts';
 import type { GroupErrorCode } from '#core/group/group-member.ts';
 
 export const ErrorCode = {
@@ -80,6 +80,7 @@ const BROKER_ERRORS = {
   'limit-exceeded': ErrorCode.PolicyViolation,
   'timed-out': ErrorCode.RequestTimedOut,
   closed: ErrorCode.CoordinatorNotAvailable,
+  unreadable: ErrorCode.KafkaStorageError,
 } as const satisfies Record<BrokerErrorCode, ErrorCode>;
 
 const GROUP_ERRORS = {
@@ -98,6 +99,12 @@ const GROUP_ERRORS = {
 
 export function brokerErrorCode(code: BrokerErrorCode): ErrorCode {
   return BROKER_ERRORS[code];
+}
+
+/** What a reader is told whose log gave nothing back. */
+export function readErrorCode(error: BrokerError): ErrorCode {
+  if (error instanceof CorruptionError) return ErrorCode.CorruptMessage;
+  return brokerErrorCode(error.code);
 }
 
 export function groupErrorCode(code: GroupErrorCode | null): ErrorCode {

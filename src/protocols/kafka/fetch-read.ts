@@ -4,7 +4,7 @@
  * Batches are the log's own bytes, never copied and never opened. The first partition that has
  * something gives at least one batch, however large (KIP-74); later ones only what still fits.
  */
-import { brokerErrorCode, ErrorCode } from './errors.ts';
+import { ErrorCode, readErrorCode } from './errors.ts';
 import type { FetchPartition } from './fetch-session.ts';
 import { endOfEpoch, epochError, type EpochEnd } from './leader-epoch.ts';
 import type { KafkaNode } from './node.ts';
@@ -123,9 +123,9 @@ export class FetchRead {
       this.#left += wanted;
       this.#take(found, wanted, first, result);
     } catch (error) {
-      // Retention may have been faster than the disk. Anything else is not ours to hide.
+      // Retention may have been faster than the disk, or the disk gives nothing.
       if (!(error instanceof BrokerError)) throw error;
-      result.error = brokerErrorCode(error.code);
+      result.error = readErrorCode(error);
     }
   }
 

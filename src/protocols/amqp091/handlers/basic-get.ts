@@ -5,7 +5,7 @@ import type { Lease, Queue } from '#core/queue/queue.ts';
 import type { Channel } from '../channel.ts';
 import { Method, ReplyCode, type MethodReader } from '../codec.ts';
 import { AddressedContent, writeDelivery } from '../delivery.ts';
-import { AmqpError, notImplemented, thing } from '../errors.ts';
+import { AmqpError, amqpErrorOf, notImplemented, thing } from '../errors.ts';
 import { QueueLeases } from '../leases.ts';
 import { deliveryCountHeader, fillContent } from '../outgoing.ts';
 import { checkPermission, Permission, queueName } from '../permissions.ts';
@@ -47,9 +47,13 @@ async function answerLater(
 ): Promise<void> {
   const { connection } = channel;
   connection.hold();
-  const late = await lease;
-  if (channel.isOpen) answerGet(channel, queue, late, message, noAck);
-  else if (late) queue.release([late.offset], false);
+  try {
+    const late = await lease;
+    if (channel.isOpen) answerGet(channel, queue, late, message, noAck);
+    else if (late) queue.release([late.offset], false);
+  } catch (error) {
+    connection.fail(amqpErrorOf(error), channel, Method.BasicGet);
+  }
   connection.resume();
 }
 

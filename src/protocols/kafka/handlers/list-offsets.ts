@@ -8,7 +8,7 @@
  * There is no remote storage: the earliest local offset is the earliest, and nothing is tiered.
  */
 import type { Call } from '../call.ts';
-import { brokerErrorCode, ErrorCode } from '../errors.ts';
+import { ErrorCode, readErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { epochAt, epochError } from '../leader-epoch.ts';
 import { topicError } from '../topic-error.ts';
@@ -135,9 +135,9 @@ async function search(partition: Partition, timestampMs: number, found: Found): 
   try {
     at = await partition.log.offsetForTimestamp(timestampMs);
   } catch (error) {
-    // Retention, or a deletion of the topic, may have been faster than the disk.
+    // Retention, or a deletion of the topic, may have been faster than the disk, or it gives nothing.
     if (!(error instanceof BrokerError)) throw error;
-    found.error = brokerErrorCode(error.code);
+    found.error = readErrorCode(error);
     return;
   }
   if (at === null || at.offset >= partition.committedOffset) return;
