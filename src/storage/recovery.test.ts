@@ -19,7 +19,7 @@ import { CorruptionError } from '#core/errors.ts';
 import type { Log } from '#core/log.ts';
 import { makeBatch } from '#test/contracts/batches.ts';
 import { committed, LOG_CONFIG } from '#test/contracts/log-contract.ts';
-import { SeededRandom } from '#test/simulation/random.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { DiskStore } from './disk-store.ts';
 
 const NAME = 'topics/t/a-0';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { MemoryStore } from '#storage/memory-store.ts';
 import { DiskStore } from '#storage/disk-store.ts';
 import type { DiskStoreOptions } from '#storage/disk-store.ts';
-import { SeededRandom } from '../simulation/random.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { SimulatedDisk } from '../simulation/simulated-disk.ts';
 import { SimulatedFileSystem } from '../simulation/simulated-file-system.ts';
 import { logContract } from './log-contract.ts';

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Broker } from '#core/broker.ts';
 import type { Protocol } from '#protocols/contract.ts';
-import { connect, MemoryBroker, SeededRandom } from '#test/drive/memory-broker.ts';
+import { connect, MemoryBroker } from '#test/drive/memory-broker.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 
 export interface ProtocolUnderTest {
   create(broker: Broker): Protocol;

@@ -7,37 +7,12 @@ import { Broker, type BrokerDefaults } from '#core/broker.ts';
 import { defaultLimits, type Limits } from '#core/limits.ts';
 import type { Ports } from '#core/ports.ts';
 import type { ByteSink, Connection, Peer, Protocol } from '#protocols/contract.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { createCodecs } from '#server/compression.ts';
 import { MemoryStore } from '#storage/memory-store.ts';
 import { OutputBuffer } from '#wire/output-buffer.ts';
 
 const MEMORY_BYTES = 256 * 1024 * 1024;
-
-/** A small generator with a seed (mulberry32), so that a failure can be run again. */
-export class SeededRandom {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }
-
-  /** Uniform in [0, end). */
-  below(end: number): number {
-    return Math.floor(this.next() * end);
-  }
-
-  bytes(length: number): Uint8Array {
-    return Uint8Array.from({ length }, () => this.below(256));
-  }
-}
 
 export interface MemoryBrokerOptions {
   seed?: number;

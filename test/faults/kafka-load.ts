@@ -5,7 +5,7 @@
  */
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SeededRandom } from './random.ts';
+import type { SeededRandom } from '#test/rigs/seeded-random.ts';
 
 const TOPIC = 'faults';
 const PARTITIONS = 3;

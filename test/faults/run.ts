@@ -15,7 +15,7 @@ import { AmqpLoad, type AmqpCounts } from './amqp-load.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { diskFullRound } from './disk-full.ts';
 import { KafkaLoad, type KafkaCounts } from './kafka-load.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { damageRounds } from './tail-damage.ts';
 
 const PUBLISHERS = 2;

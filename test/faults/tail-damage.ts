@@ -10,7 +10,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { join } from 'node:path';
 import { Batch } from '#core/message/batch.ts';
 import { BrokerProcess, StartRefused } from './broker-process.ts';
-import type { SeededRandom } from './random.ts';
+import type { SeededRandom } from '#test/rigs/seeded-random.ts';
 
 const TOPIC = 'damage';
 const QUEUE = 'damage-queue';

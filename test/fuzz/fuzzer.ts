@@ -1,5 +1,5 @@
 /** What a protocol's fuzz entry is: `src/protocols/<x>/<x>.fuzz.ts` exports one as `fuzz`. */
-import type { SeededRandom } from '#test/drive/memory-broker.ts';
+import type { SeededRandom } from '#test/rigs/seeded-random.ts';
 
 export interface FuzzOptions {
   /** Frames (or requests) to send, mutated or not. */

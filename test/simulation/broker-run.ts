@@ -15,7 +15,7 @@ import { createCodecs } from '#server/compression.ts';
 import { DiskStore } from '#storage/disk-store.ts';
 import { PartitionModel } from './partition-model.ts';
 import { QueueModel } from './queue-model.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedFileSystem } from './simulated-file-system.ts';
 

@@ -6,7 +6,7 @@
  * makes durable, in order. After `crash('power')` every page written since the last sync is kept,
  * lost or torn at a sector, each for itself; after `crash('process')` everything written is there.
  */
-import type { SeededRandom } from './random.ts';
+import type { SeededRandom } from '#test/rigs/seeded-random.ts';
 
 const PAGE_BYTES = 4096;
 const SECTOR_BYTES = 512;

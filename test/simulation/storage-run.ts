@@ -9,7 +9,7 @@ import { Sync } from '#core/log.ts';
 import type { Log, LogConfig } from '#core/log.ts';
 import { DiskStore } from '#storage/disk-store.ts';
 import { makeBatch } from '../contracts/batches.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { SimulatedFileSystem } from './simulated-file-system.ts';
 

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { QueueRig, bodyText } from '#test/rigs/queue-rig.ts';
 import { Credit } from './credit.ts';
 import { Outcome } from '../message/message.ts';
@@ -92,15 +93,6 @@ class Model {
       this.#insert(entry);
     }
   }
-}
-
-function mulberry32(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 class Run {
@@ -321,7 +313,8 @@ const STEPS = 400;
 test(`${SEEDS} random runs agree with the model`, async () => {
   const first = Number(process.env['QUEUE_SEED'] ?? 1);
   for (let seed = first; seed < first + SEEDS; seed++) {
-    const random = mulberry32(seed);
+    const numbers = new SeededRandom(seed);
+    const random = (): number => numbers.next();
     // Half of them with so little memory that bytes come and go all the time.
     const isTight = random() < 0.5;
     const rig = await QueueRig.open(isTight ? 50_000 : 64 << 20);

@@ -4,7 +4,8 @@
  * of its own publishes and must get back exactly what it sent.
  */
 import assert from 'node:assert/strict';
-import { connect, MemoryBroker, SeededRandom } from '#test/drive/memory-broker.ts';
+import { connect, MemoryBroker } from '#test/drive/memory-broker.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import {
   AmqpPeer,
   frame,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { emptyEnvelope, type Envelope } from '#core/message/envelope.ts';
 import { BrokerError } from '#core/errors.ts';
 import { Message, Origin } from '#core/message/message.ts';
-import { SeededRandom } from '#test/drive/memory-broker.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { mutate } from '#test/fuzz/fuzzer.ts';
 import { decodeMessage, encodeEnvelope, ORIGIN_EXTRAS } from './mapping.ts';
 

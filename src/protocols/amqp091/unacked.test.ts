@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { SeededRandom } from '#test/drive/memory-broker.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import { Unacked } from './unacked.ts';
 
 interface Holder {

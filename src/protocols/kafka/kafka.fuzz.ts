@@ -10,7 +10,8 @@ import { sealCrc } from '#core/message/batch-writer.ts';
 import type { Protocol } from '#protocols/contract.ts';
 import { batch, Key, KafkaPeer, kafkaOf, request } from '#test/drive/kafka-peer.ts';
 import { SAMPLES } from '#test/drive/kafka-samples.ts';
-import { connect, MemoryBroker, SeededRandom } from '#test/drive/memory-broker.ts';
+import { connect, MemoryBroker } from '#test/drive/memory-broker.ts';
+import { SeededRandom } from '#test/rigs/seeded-random.ts';
 import type { Writer } from '#wire/writer.ts';
 import { type Fuzzer, heapMiB, mutate, pieces } from '#test/fuzz/fuzzer.ts';
 

@@ -21,6 +21,11 @@ export class SeededRandom {
     return Math.floor(this.next() * end);
   }
 
+  /** An integer in [from, end). */
+  between(from: number, end: number): number {
+    return from + this.below(end - from);
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability;
   }
