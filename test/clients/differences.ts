@@ -21,6 +21,11 @@ const differences: Record<string, Difference> = {
     reason:
       'RabbitMQ ignores x- arguments it does not know; Posthorn accepts nothing and ignores it',
   },
+  unknown_exchange_type: {
+    posthorn: '406, the channel',
+    peer: '503, the connection',
+    reason: 'RabbitMQ 4 closes only the channel for it, and clients written for it expect that',
+  },
   replication_factor_3: {
     posthorn: 'accepted',
     peer: 'refused',

@@ -166,13 +166,15 @@ test('heartbeats: sent when idle, missed ones end the connection', async () => {
   assert.equal(sink.ended, true);
 });
 
-test('update-secret', async () => {
+test('update-secret: answered, and the user stays who they are, for passwords do not expire', async () => {
   const { memory } = await newPeer();
   const peer = await new AmqpPeer(memory, amqp091(memory.broker)).open();
   const update = (secret: string) => method(0, 10, 70, longstr(secret), shortstr('rotated'));
   assert.deepEqual(names(await peer.call(update('guest'))), ['10.71']);
-  const [close] = await peer.call(update('wrong'));
-  assert.equal(closeOf(close!).code, 530);
+  assert.deepEqual(names(await peer.call(update('no password of anybody'))), ['10.71']);
+  assert.match(memory.warnings.at(-1)!.message, /update-secret has no effect/);
+  const [close] = await peer.call(method(0, 10, 70, Buffer.of(0, 0, 0, 9)));
+  assert.equal(closeOf(close!).code, 501);
 });
 
 test('a handshake that does not go on is ended', async () => {

@@ -87,7 +87,7 @@ export class Handshake {
     } else if (method === Method.ConnectionClose && state === ConnectionState.Running) {
       this.#connection.closeByClient();
     } else if (method === Method.ConnectionUpdateSecret && state === ConnectionState.Running) {
-      void this.#updateSecret(Buffer.from(reader.longstr()).toString());
+      this.#updateSecret(reader);
     } else {
       const name = STATE_NAMES[state];
       throw new AmqpError(ReplyCode.ChannelError, `unexpected method in connection state ${name}`);
@@ -177,23 +177,19 @@ export class Handshake {
     connection.opened();
   }
 
-  /** The new secret is checked as a password of the same user; permissions stay. */
-  async #updateSecret(secret: string): Promise<void> {
+  /**
+   * A fresh token for one that expires. Passwords do not expire and the user has shown theirs, so
+   * nothing changes here and any secret is answered ok, as RabbitMQ's own user table does.
+   */
+  #updateSecret(reader: MethodReader): void {
     const connection = this.#connection;
-    connection.hold();
-    const { identity: current, peer, broker } = connection;
-    const identity = await broker.auth.check(current.name, secret, peer.loopback);
-    if (connection.state !== ConnectionState.Running) return;
-    if (identity === null) {
-      const text = 'New secret was refused by one of the backends';
-      const error = new AmqpError(ReplyCode.NotAllowed, text);
-      connection.fail(error, null, Method.ConnectionUpdateSecret);
-    } else {
-      connection.identity = identity;
-      connection.writer.begin(0, Method.ConnectionUpdateSecretOk).end();
-      connection.sendSoon();
-    }
-    connection.resume();
+    reader.longstr();
+    reader.shortstr();
+    connection.broker.ports.log.warn('update-secret has no effect: passwords do not expire', {
+      user: connection.identity.name,
+    });
+    connection.writer.begin(0, Method.ConnectionUpdateSecretOk).end();
+    connection.sendSoon();
   }
 }
 

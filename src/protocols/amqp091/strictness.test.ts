@@ -128,3 +128,26 @@ test('a purge of a durable queue is answered when it is written', async () => {
   assert.deepEqual(names(await peer.received()), ['50.31']);
   assert.ok(log.committedOffset > before);
 });
+
+test('an exchange type nobody knows costs the channel, not the connection', async () => {
+  const { memory, peer } = await opened();
+  const unknown = method(
+    1,
+    40,
+    10,
+    u16(0),
+    shortstr('x'),
+    shortstr('x-nonsense'),
+    u8(0),
+    table({}),
+  );
+  const [close] = await peer.call(unknown);
+  assert.deepEqual(closeOf(close!), {
+    code: 406,
+    text: "PRECONDITION_FAILED - unknown exchange type 'x-nonsense'",
+  });
+  assert.deepEqual(names(await peer.call(method(1, 20, 41), method(1, 20, 10, shortstr('')))), [
+    '20.11',
+  ]);
+  assert.equal(memory.broker.defaultNamespace.exchanges.has('x'), false);
+});
