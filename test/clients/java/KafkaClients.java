@@ -84,6 +84,14 @@ final class KafkaClients {
     static String create(String name, int partitions, Map<String, String> configs) throws Exception {
         String topic = Scenarios.unique(name);
         admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1).configs(configs))).all().get();
+        // Kafka tells a new topic's creation before all of its parts know of it.
+        Scenarios.eventually(() -> {
+            try {
+                return admin.describeTopics(List.of(topic)).allTopicNames().get() != null;
+            } catch (java.util.concurrent.ExecutionException e) {
+                return false;
+            }
+        });
         return topic;
     }
 

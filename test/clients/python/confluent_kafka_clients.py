@@ -35,8 +35,10 @@ def consumer(group=None, **options):
 
 def create(*topics, partitions=1, **config):
     futures = admin().create_topics([NewTopic(t, partitions, 1, config=config) for t in topics])
-    for future in futures.values():
+    for topic, future in futures.items():
         future.result(15)
+        # Kafka tells a new topic's creation before all of its parts know of it.
+        eventually(lambda: admin().list_topics(topic, timeout=10).topics[topic].error is None)
 
 
 def send(client, topic, *values, **options):

@@ -10,6 +10,7 @@ import sys
 import pika
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import CoordinatorLoadInProgressError
 
 from pika_session import assert_empty, bodies, channel, consume, publish, refused_channel, take, wait_for
 from scenario import KAFKA, equal, eventually, expected, main, scenario, unique
@@ -97,7 +98,14 @@ def kafka_topics_are_whole():
         n = int(record.value)
         equal((record.key, list(record.headers), record.offset), (b'k%d' % n, [('n', b'%d' % n)], n // 3))
     admin = KafkaAdminClient(bootstrap_servers=KAFKA)
-    committed = admin.list_group_offsets({state['group']: None})[state['group']]
+
+    def offsets():
+        try:
+            return admin.list_group_offsets({state['group']: None})[state['group']]
+        except CoordinatorLoadInProgressError:
+            return None
+
+    committed = eventually(offsets)
     equal({p.partition: (o.offset, o.metadata) for p, o in committed.items()}, {0: (123, 'noted')})
     configs = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     assert '123456789' in repr(configs), configs

@@ -10,6 +10,7 @@ The environment says where the broker is (KAFKA_PORT, AMQP_PORT), which one it i
 (EXPECT_<name>). SCENARIO, if set, runs only scenarios whose name contains it.
 """
 
+import faulthandler
 import os
 import signal
 import sys
@@ -72,6 +73,8 @@ def main(limit_seconds=90):
             continue
         started = time.monotonic()
         signal.alarm(limit_seconds)
+        # A client that hangs in C code hears no signal: then say where, and end.
+        faulthandler.dump_traceback_later(limit_seconds + 15, exit=True)
         problem = None
         try:
             function()
@@ -79,6 +82,7 @@ def main(limit_seconds=90):
             problem = traceback.format_exc(limit=-6)
         finally:
             signal.alarm(0)
+            faulthandler.cancel_dump_traceback_later()
         took = int((time.monotonic() - started) * 1000)
         print(('ok' if problem is None else 'not ok'), took, name)
         if problem is not None:
