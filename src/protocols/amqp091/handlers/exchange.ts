@@ -2,9 +2,9 @@
 import type { ExchangeOptions } from '#core/routing/exchange.ts';
 import type { Channel } from '../channel.ts';
 import { answer } from '../answers.ts';
-import { Method, ReplyCode, type MethodReader } from '../codec.ts';
+import { Method, type MethodReader } from '../codec.ts';
 import { checkArgument, checkField } from '../equivalence.ts';
-import { accessRefused, AmqpError, notFound, preconditionFailed, thing } from '../errors.ts';
+import { accessRefused, notFound, preconditionFailed, thing } from '../errors.ts';
 import { fieldText, TYPE_NAMES, type FieldTable } from '../field-table.ts';
 import { readTable } from '../handshake.ts';
 import { tableValue } from '../mapping.ts';
