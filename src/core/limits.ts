@@ -17,6 +17,8 @@ export interface Limits {
   readonly nameBytesMax: number;
   readonly queuesMax: number;
   readonly topicPartitionsMax: number;
+  /** Partitions that one request may make: each costs a little of everybody's time. */
+  readonly requestPartitionsMax: number;
   /** Routes remembered per exchange. */
   readonly cachedRoutesMax: number;
   /** Most bytes a batch may have when decompressed: a few kilobytes can claim to be gigabytes. */
@@ -37,6 +39,7 @@ export function defaultLimits(machineBytes: number): Limits {
     nameBytesMax: 255,
     queuesMax: 1_000_000,
     topicPartitionsMax: 100_000,
+    requestPartitionsMax: 10_000,
     cachedRoutesMax: 4096,
     decompressedBytesMax: 256 * MIB,
   };

@@ -18,8 +18,8 @@ export function tellCancelled(channel: Channel, tag: string, failure: BrokerErro
 }
 
 /**
- * A delivery that cannot be encoded ends the connection it was for: it must not throw, since it is
- * called in the middle of somebody else's publish. Closing releases what is leased, which calls the
+ * A delivery that cannot be encoded ends the channel it was for, or its connection: it must not
+ * throw, since it is made in the middle of somebody else's publish. Closing releases what is leased, which calls the
  * queue, so it comes later in the turn.
  */
 export function failLater(channel: Channel, error: unknown): void {

@@ -9,6 +9,7 @@ import { Codec } from '#core/message/batch.ts';
 import { Key, KafkaPeer, kafkaOf, request } from '#test/drive/kafka-peer.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
 import type { Protocol } from '#protocols/contract.ts';
+import type { Reader } from '#wire/reader.ts';
 import type { Writer } from '#wire/writer.ts';
 import { ErrorCode } from './errors.ts';
 
@@ -160,4 +161,62 @@ test('the largest offset there is can be committed and fetched', async () => {
   const at = fetched.position;
   assert.deepEqual(fetched.bytes.subarray(at, at + 8), INT64_MAX);
   await othersAreServed();
+});
+
+describe('requests that make very many partitions', () => {
+  const create = async (topics: [name: string, partitions: number][]): Promise<number[]> => {
+    const reader = await peer.ask(Key.CreateTopics, 2, (writer) => {
+      writer.array(topics, (w, [name, partitions]) => {
+        w.string(name).int32(partitions).int16(1).arrayLength(0).arrayLength(0);
+      });
+      writer.int32(1000).bool(false);
+    });
+    reader.int32();
+    return reader.array((r) => {
+      r.string();
+      const error = r.int16();
+      r.nullableString();
+      return error;
+    });
+  };
+
+  test('CreateTopics', async () => {
+    const refusals = [ErrorCode.PolicyViolation, ErrorCode.PolicyViolation];
+    assert.deepEqual(await create([['many', 10_001]]), [ErrorCode.PolicyViolation]);
+    assert.deepEqual(
+      await create([
+        ['a', 5001],
+        ['b', 5000],
+      ]),
+      refusals,
+    );
+    assert.equal(memory.broker.defaultNamespace.topics.has('many'), false);
+    assert.deepEqual(await create([['a', 10]]), [ErrorCode.None]);
+    await othersAreServed();
+  });
+
+  test('CreatePartitions', async () => {
+    const reader = await peer.ask(Key.CreatePartitions, 0, (writer) => {
+      writer.arrayLength(1).string('t').int32(10_002).arrayLength(-1).int32(1000).bool(false);
+    });
+    reader.int32();
+    assert.equal(reader.arrayLength(), 1);
+    reader.string();
+    assert.equal(reader.int16(), ErrorCode.InvalidPartitions);
+    assert.equal(memory.broker.defaultNamespace.topics.get('t')!.partitions.length, 1);
+    await othersAreServed();
+  });
+
+  test('Metadata that creates topics: the rest when it is asked again', async () => {
+    const few = await MemoryBroker.open({ limits: { requestPartitionsMax: 3 } });
+    const other = new KafkaPeer(few, kafkaOf(few));
+    const ask = async (): Promise<Reader> =>
+      other.ask(Key.Metadata, 4, (writer) => {
+        writer.array(['a', 'b', 'c', 'd'], (w, name) => w.string(name)).bool(true);
+      });
+    await ask();
+    assert.deepEqual([...few.broker.defaultNamespace.topics.keys()], ['a', 'b', 'c']);
+    await ask();
+    assert.deepEqual([...few.broker.defaultNamespace.topics.keys()], ['a', 'b', 'c', 'd']);
+  });
 });

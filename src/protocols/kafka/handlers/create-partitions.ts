@@ -10,6 +10,8 @@ import { NODE_ID } from '../node.ts';
 import { GRANTED, type Refusal, refusalOf, refuse } from '../refusal.ts';
 import { BrokerError } from '#core/errors.ts';
 
+const EXCESSIVE = 'Excessively large number of partitions per request.';
+
 interface Growth {
   name: string;
   count: number;
@@ -48,10 +50,16 @@ export const createPartitions = defineHandler<CreatePartitionsRequest>({
   },
 
   handle({ topics, validateOnly }, call) {
-    const results = topics.map((topic) => ({
-      name: topic.name,
-      ...(complaint(call, topic) ?? grow(call, topic, validateOnly)),
-    }));
+    let left = call.node.broker.limits.requestPartitionsMax;
+    const results = topics.map((topic) => {
+      const { name, count } = topic;
+      let refusal = complaint(call, topic);
+      if (refusal === null) {
+        left -= count - call.node.topic(name)!.partitions.length;
+        if (left < 0) refusal = refuse(ErrorCode.InvalidPartitions, EXCESSIVE);
+      }
+      return { name, ...(refusal ?? grow(call, topic, validateOnly)) };
+    });
     call.replyCommitted((writer) => {
       writer.int32(0);
       writer.array(results, (w, { name, error, text }) => {

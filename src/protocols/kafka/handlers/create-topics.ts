@@ -20,6 +20,7 @@ import type { Reader } from '#wire/reader.ts';
 import type { Writer } from '#wire/writer.ts';
 
 const DEFAULT = -1;
+const EXCESSIVE = 'Excessively large number of partitions per request.';
 const NO_ID = new Uint8Array(16);
 const DEFAULT_REPLICATION = 1;
 
@@ -65,10 +66,13 @@ export const createTopics = defineHandler<CreateTopicsRequest>({
   },
 
   handle({ topics, validateOnly }, call) {
-    const names = topics.map((topic) => topic.name);
+    const names = new Set<string>();
+    const twice = new Set<string>();
+    for (const { name } of topics) (names.has(name) ? twice : names).add(name);
+    const excess = excessOf(topics, call);
     const created = topics.map((topic) => {
-      const twice = names.indexOf(topic.name) !== names.lastIndexOf(topic.name);
-      const refusal = twice
+      if (excess !== null) return failed(topic, excess);
+      const refusal = twice.has(topic.name)
         ? refuse(ErrorCode.InvalidRequest, 'Duplicate topic name.')
         : complaint(call, topic);
       return refusal === null ? create(call, topic, validateOnly) : failed(topic, refusal);
@@ -99,6 +103,17 @@ function decodeTopic(reader: Reader): NewTopic {
   });
   reader.tags();
   return { name, partitions, replicationFactor, assignments, configs };
+}
+
+/** As Kafka's controller does, which refuses the whole request. */
+function excessOf(topics: readonly NewTopic[], { node }: Call): Refusal | null {
+  const { limits, defaults } = node.broker;
+  let count = 0;
+  for (const { partitions, assignments } of topics) {
+    if (assignments.length > 0) count += assignments.length;
+    else count += partitions === DEFAULT ? defaults.partitions : Math.max(0, partitions);
+  }
+  return count > limits.requestPartitionsMax ? refuse(ErrorCode.PolicyViolation, EXCESSIVE) : null;
 }
 
 /** What Kafka's controller would say; null when nothing is wrong with the request itself. */

@@ -68,10 +68,16 @@ export const metadata = defineHandler<MetadataRequest>({
 
   handle(request, call) {
     const before = call.node.namespace.topics.size;
+    const { limits, defaults } = call.node.broker;
+    // The client asks again for those that are not there yet.
+    const share = Math.floor(limits.requestPartitionsMax / defaults.partitions);
+    const topicsMax = before + Math.max(1, share);
+    const mayCreate = (): boolean =>
+      request.mayCreate && call.node.namespace.topics.size < topicsMax;
     const found =
       request.topics === null
         ? Array.from(call.node.namespace.topics.values(), foundTopic)
-        : request.topics.map((wanted) => find(call, wanted, request.mayCreate));
+        : request.topics.map((wanted) => find(call, wanted, mayCreate()));
     const answer = (writer: Writer): void => writeAnswer(writer, call, request, found);
     if (call.node.namespace.topics.size === before) call.reply(answer);
     else call.replyCommitted(answer);
