@@ -11,6 +11,8 @@ export interface Limits {
   readonly bodyBytesMax: number;
   /** Largest request a Kafka client may send (socket.request.max.bytes). */
   readonly requestBytesMax: number;
+  /** Bytes of large Kafka requests that have begun to arrive, over all connections. */
+  readonly assembledBytesMax: number;
   readonly connectionsMax: number;
   readonly channelsMax: number;
   /** Bytes of a name of a queue, exchange or binding key: AMQP's short string. */
@@ -34,6 +36,7 @@ export function defaultLimits(machineBytes: number): Limits {
     processBytesMax: Math.floor(machineBytes * 0.6),
     bodyBytesMax: 16 * MIB,
     requestBytesMax: 100 * MIB,
+    assembledBytesMax: Math.floor(machineBytes * 0.1),
     connectionsMax: 10_000,
     channelsMax: 2047,
     nameBytesMax: 255,

@@ -22,7 +22,7 @@ async function spilled(): Promise<{ rig: QueueRig; queue: Queue }> {
 
 test('consumers are cancelled with the reason, get is refused, and both may come back', async () => {
   const { rig, queue } = await spilled();
-  const { read } = queue.log;
+  const read = queue.log.read.bind(queue.log);
   const failure = new BrokerError('unreadable', 'the disk says no');
   queue.log.read = () => Promise.reject(failure);
   const seen: number[] = [];

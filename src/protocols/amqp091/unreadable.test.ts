@@ -115,7 +115,8 @@ describe('what cannot be read', () => {
 
 test('a delivery that cannot be encoded closes its own channel; the message stays', async () => {
   const queue = memory.broker.defaultNamespace.queue('q', null);
-  const { decode } = memory.broker.envelopes;
+  const { envelopes } = memory.broker;
+  const decode = envelopes.decode.bind(envelopes);
   queue.purge();
   const consumer = await new AmqpPeer(memory, protocol).open();
   await consumer.call(

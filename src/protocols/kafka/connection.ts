@@ -8,8 +8,10 @@
  *
  * What was read and cannot be served yet is copied once into `#held` and the socket is paused. While
  * memory is short a Produce also pauses it, for as long as the answer tells the client (KIP-219), or
- * until there is memory again.
+ * until there is memory again. So does the middle of a large request while there are too many
+ * (assembly.ts).
  */
+import { type Assembler, SMALL_ASSEMBLY_BYTES } from './assembly.ts';
 import { Call } from './call.ts';
 import { type FrameReceiver, Frames } from './frames.ts';
 import { MALFORMED } from './handler.ts';
@@ -23,6 +25,8 @@ import type { ByteSink, Connection, Peer } from '#protocols/contract.ts';
 import { Reader } from '#wire/reader.ts';
 import { Writer } from '#wire/writer.ts';
 
+/** How long a large request may stop in the middle. */
+const GATHER_IDLE_MS_MAX = 30_000;
 /** connections.max.idle.ms */
 const IDLE_MS_MAX = 600_000;
 const OPEN_PRODUCES_MAX = 256;
@@ -35,7 +39,7 @@ export interface Waiting {
   abandon(): void;
 }
 
-export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver {
+export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver, Assembler {
   readonly node: KafkaNode;
   readonly peer: Peer;
   readonly writer: Writer;
@@ -54,6 +58,8 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
   /** Read, not served yet. */
   #held: Buffer[] = [];
   #serving = false;
+  /** Bytes of a large request, as the node's assembly knows them. */
+  #gatheredBytes = 0;
   /** Pauses the socket after a Produce while memory is short. */
   #throttle: Timer | null = null;
   #paused = false;
@@ -96,7 +102,28 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
     } finally {
       this.#serving = false;
     }
+    this.#noteGathered();
     this.#pauseOrResume();
+  }
+
+  #noteGathered(): void {
+    const filled = this.closed ? 0 : this.#frames.gatheredBytes;
+    const bytes = filled > SMALL_ASSEMBLY_BYTES ? filled : 0;
+    if (bytes === 0 && this.#gatheredBytes === 0) return;
+    this.#gatheredBytes = bytes;
+    this.node.assembly.note(this, bytes, this.#frames.stalled, this.#idleSinceMs);
+  }
+
+  /** Others have gathered less, or more (Assembler). */
+  assemblyChanged(): void {
+    this.#pauseOrResume();
+  }
+
+  /** There is no memory for the rest of the request now. */
+  get #mustWait(): boolean {
+    if (this.#gatheredBytes === 0 || this.#frames.stalled) return false;
+    if (this.node.throttleMs > 0 && this.#frames.gatheredKey === PRODUCE_KEY) return true;
+    return !this.node.assembly.mayGoOn(this);
   }
 
   /** Goes on with what was read before, if it can be served now. */
@@ -213,8 +240,8 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
 
   /** Memory got short, or is not any more. */
   alarmed(): void {
-    if (this.closed || this.node.throttleMs > 0 || this.#throttle === null) return;
-    this.#endThrottle();
+    if (this.closed) return;
+    if (this.node.throttleMs === 0) this.#endThrottle();
     this.#pauseOrResume();
   }
 
@@ -225,20 +252,33 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
 
   #pauseOrResume(): void {
     if (this.closed) return;
-    const wanted = this.#held.length > 0 || this.#frames.stalled || this.#throttle !== null;
+    const wanted =
+      this.#held.length > 0 || this.#frames.stalled || this.#throttle !== null || this.#mustWait;
     if (wanted === this.#paused) return;
     this.#paused = wanted;
     if (wanted) this.#sink.pause();
-    else this.#sink.resume();
+    else {
+      this.#idleSinceMs = this.node.broker.ports.clock.now();
+      this.#sink.resume();
+    }
   }
 
   // --- life -----------------------------------------------------------------------------------
 
   tick(nowMs: number): void {
+    if (this.#gatheredBytes > 0 && !this.#paused && this.#isTooSlow(nowMs)) {
+      this.fail('a large request came too slowly');
+      return;
+    }
     const busy = this.#current !== null || this.#produces.length > 0 || this.#paused;
     if (this.closed || busy || nowMs - this.#idleSinceMs < IDLE_MS_MAX) return;
     this.#sink.end();
     this.#release();
+  }
+
+  #isTooSlow(nowMs: number): boolean {
+    if (nowMs - this.#idleSinceMs > GATHER_IDLE_MS_MAX) return true;
+    return this.node.assembly.isLate(this, nowMs);
   }
 
   /** Bad bytes, or a failed Produce that has no answer to carry the error: only this one ends. */
@@ -263,6 +303,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver 
   #release(): void {
     this.closed = true;
     this.#endThrottle();
+    this.#noteGathered();
     this.#held = [];
     this.#produces = [];
     this.#current = null;

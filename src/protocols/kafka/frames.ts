@@ -45,6 +45,16 @@ export class Frames {
     return this.#frame !== null && this.#filled === this.#frame.length;
   }
 
+  /** Of a request that is not whole yet, or not taken. */
+  get gatheredBytes(): number {
+    return this.#frame === null ? 0 : this.#filled;
+  }
+
+  /** The API key of that request, once it is here; -1 before. */
+  get gatheredKey(): number {
+    return this.#frame === null || this.#filled < 2 ? -1 : this.#frame.readInt16BE(0);
+  }
+
   retry(): void {
     if (this.stalled) this.feed(NO_BYTES);
   }

@@ -9,6 +9,7 @@ import type { Namespace } from '#core/namespace.ts';
 import type { Topic } from '#core/topic/topic.ts';
 import type { Peer } from '#protocols/contract.ts';
 import { BlockPool } from '#wire/block-pool.ts';
+import { Assembly } from './assembly.ts';
 import type { KafkaConnection } from './connection.ts';
 import { FetchSessions } from './fetch-session.ts';
 import type { Handler } from './handler.ts';
@@ -32,12 +33,15 @@ export class KafkaNode {
   readonly metrics: ProtocolMetrics;
   /** What answers to Fetch are read into. */
   readonly blocks = new BlockPool(FREE_BLOCK_BYTES_MAX);
+  /** Memory of requests that are still arriving. */
+  readonly assembly: Assembly;
 
   readonly #connections = new Set<KafkaConnection>();
 
   constructor(broker: Broker, handlers: readonly Handler[]) {
     this.broker = broker;
     this.handlers = new Map(handlers.map((handler) => [handler.key, handler]));
+    this.assembly = new Assembly(broker.limits.assembledBytesMax);
     this.sessions = new FetchSessions(broker.ports);
     this.metrics = broker.metrics.protocol('kafka');
     broker.onAlarm({
