@@ -379,14 +379,12 @@ export class Namespace implements RouterTables, QueueHome {
   }
 
   /** Each destination of any of the keys once. None when there is no such exchange. */
-  resolveMany(exchange: string, routingKeys: readonly string[], message: Message): Destination[] {
-    const targets = new Set<Destination>();
-    for (const routingKey of routingKeys) {
-      const route = this.resolve(exchange, routingKey);
-      if (!route) break;
-      for (const target of this.router.targets(route, routingKey, message)) targets.add(target);
-    }
-    return [...targets];
+  resolveMany(
+    exchange: string,
+    routingKeys: readonly string[],
+    message: Message,
+  ): readonly Destination[] {
+    return this.router.targetsOfMany(exchange, routingKeys, message);
   }
 
   /** QueueHome. */

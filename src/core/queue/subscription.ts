@@ -30,7 +30,7 @@ export interface Subscriber {
 
 export interface SubscribeOptions {
   subscriber: Subscriber;
-  /** All must be available for a delivery. Ignored, and never taken from, when `noAck`. */
+  /** All must be available for a delivery. Never taken from when `noAck`. */
   credits: Credit[];
   /** Delivery settles. */
   noAck: boolean;
@@ -72,7 +72,6 @@ export class Subscription {
   /** Can be handed a message now. */
   get available(): boolean {
     if (this.paused || !this.active) return false;
-    if (this.noAck) return true;
     const credits = this.credits;
     for (let i = 0; i < credits.length; i++) if (!credits[i]!.available) return false;
     return true;

@@ -46,7 +46,7 @@ export class Router {
     }
     let route = routes.get(routingKey, this.#cachedRoutesMax);
     if (route) return route;
-    const walk = new Walk(this.#tables, routingKey, null);
+    const walk = new Walk(this.#tables, [routingKey], null);
     walk.from(exchange);
     route = walk.needsHeaders
       ? { exchange, targets: NO_TARGETS, cacheable: false }
@@ -58,8 +58,28 @@ export class Router {
   /** The destinations of this one message. */
   targets(route: Route, routingKey: string, message: Message): readonly Destination[] {
     if (route.cacheable) return route.targets;
-    const walk = new Walk(this.#tables, routingKey, () => this.#envelopes.decode(message).headers);
+    const headers = (): readonly Header[] => this.#envelopes.decode(message).headers;
+    const walk = new Walk(this.#tables, [routingKey], headers);
     walk.from(route.exchange);
+    return walk.targets();
+  }
+
+  /** Where a message with several routing keys goes, each destination once. The keys travel
+   * together: a bound exchange matches any of them, an alternate is asked when none matched. */
+  targetsOfMany(
+    exchangeName: string,
+    routingKeys: readonly string[],
+    message: Message,
+  ): readonly Destination[] {
+    const exchange = this.#tables.exchanges.get(exchangeName);
+    if (!exchange) return NO_TARGETS;
+    if (routingKeys.length === 1) {
+      const routingKey = routingKeys[0]!;
+      return this.targets(this.routeFrom(exchange, routingKey), routingKey, message);
+    }
+    const headers = (): readonly Header[] => this.#envelopes.decode(message).headers;
+    const walk = new Walk(this.#tables, routingKeys, headers);
+    walk.from(exchange);
     return walk.targets();
   }
 
@@ -78,14 +98,18 @@ export function publishTo(targets: readonly Destination[], message: Message): Ou
 class Walk {
   needsHeaders = false;
   readonly #tables: RouterTables;
-  readonly #routingKey: string;
+  readonly #routingKeys: readonly string[];
   readonly #headers: (() => readonly Header[]) | null;
   #decoded: readonly Header[] | null = null;
   readonly #targets = new Set<Destination>();
 
-  constructor(tables: RouterTables, routingKey: string, headers: (() => readonly Header[]) | null) {
+  constructor(
+    tables: RouterTables,
+    routingKeys: readonly string[],
+    headers: (() => readonly Header[]) | null,
+  ) {
     this.#tables = tables;
-    this.#routingKey = routingKey;
+    this.#routingKeys = routingKeys;
     this.#headers = headers;
   }
 
@@ -114,9 +138,14 @@ class Walk {
   /** False when the exchange itself led nowhere: its alternate is to be asked. */
   #through(exchange: Exchange, matched: Binding[]): boolean {
     if (exchange.isDefault) {
-      const target = this.#tables.destination(this.#routingKey);
-      if (target) this.#targets.add(target);
-      return target !== undefined;
+      let found = false;
+      for (const routingKey of this.#routingKeys) {
+        const target = this.#tables.destination(routingKey);
+        if (!target) continue;
+        this.#targets.add(target);
+        found = true;
+      }
+      return found;
     }
     const { matcher } = exchange;
     if (matcher.needsHeaders) {
@@ -124,7 +153,9 @@ class Walk {
       if (this.#headers === null) return true;
       this.#decoded ??= this.#headers();
     }
-    matcher.match(this.#routingKey, this.#decoded, matched);
+    for (const routingKey of this.#routingKeys) {
+      matcher.match(routingKey, this.#decoded, matched);
+    }
     return matched.length > 0;
   }
 }

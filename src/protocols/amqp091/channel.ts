@@ -239,8 +239,15 @@ export class Channel implements ConfirmSender {
     for (const [holder, offsets] of returned) holder.release(offsets);
   }
 
-  /** Credit of the channel changed: any of its consumers may be served now. */
+  /** Credit of the channel changed: any of its consumers may be served now. They take turns at
+   * being first, or one queue could have all of a limit that they share. */
   pumpAll(): void {
+    const { consumers } = this;
+    if (consumers.size > 1) {
+      const [tag, first] = consumers.entries().next().value!;
+      consumers.delete(tag);
+      consumers.set(tag, first);
+    }
     for (const consumer of this.consumers.values()) this.connection.pumpSoon(consumer);
   }
 

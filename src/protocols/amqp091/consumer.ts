@@ -43,7 +43,8 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
     const channel = this.#channel;
     this.#subscription = this.queue.subscribe({
       subscriber: this,
-      credits: [new Credit(channel.prefetch), channel.credit],
+      // No-ack counts towards no limit, but waits for the channel's as in RabbitMQ.
+      credits: options.noAck ? [channel.credit] : [new Credit(channel.prefetch), channel.credit],
       noAck: options.noAck,
       exclusive: options.exclusive,
       priority: options.priority,
@@ -127,6 +128,7 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
 
   #give(count: number): void {
     this.#subscription?.give(count);
-    this.connection.pumpSoon(this.queue);
+    // With a limit for all of them the channel says whose turn it is.
+    if (this.#channel.credit.limit === 0) this.connection.pumpSoon(this.queue);
   }
 }

@@ -151,3 +151,96 @@ test('an exchange type nobody knows costs the channel, not the connection', asyn
   ]);
   assert.equal(memory.broker.defaultNamespace.exchanges.has('x'), false);
 });
+
+const EXCLUSIVE_BIT = 4;
+
+function declareBits(name: string, bits: number, args: Table = {}): Buffer {
+  return method(1, 50, 10, u16(0), shortstr(name), u8(bits), table(args));
+}
+
+test('an exclusive queue is declared again as exclusive or not at all', async () => {
+  const { peer } = await opened();
+  await peer.call(declareBits('q', EXCLUSIVE_BIT));
+  assert.deepEqual(names(await peer.call(declareBits('q', EXCLUSIVE_BIT))), ['50.11']);
+  const [close] = await peer.call(declareBits('q', 0));
+  assert.equal(closeOf(close!).code, 405);
+});
+
+test('unbinding what does not exist is fine', async () => {
+  const { peer } = await opened();
+  await peer.call(declareBits('q', 0));
+  const unbind = (queue: string, exchange: string): Buffer =>
+    method(1, 50, 50, u16(0), shortstr(queue), shortstr(exchange), shortstr('k'), table({}));
+  const unbindExchange = (destination: string, source: string): Buffer =>
+    method(
+      1,
+      40,
+      40,
+      u16(0),
+      shortstr(destination),
+      shortstr(source),
+      shortstr('k'),
+      u8(0),
+      table({}),
+    );
+  assert.deepEqual(
+    names(
+      await peer.call(
+        unbind('nobody', 'amq.direct'),
+        unbind('q', 'nowhere'),
+        unbindExchange('nowhere', 'amq.direct'),
+        unbindExchange('amq.direct', 'nowhere'),
+      ),
+    ),
+    ['50.51', '50.51', '40.51', '40.51'],
+  );
+  const [close] = await peer.call(unbind('q', ''));
+  assert.equal(closeOf(close!).code, 403);
+});
+
+test('to look whether a queue is there keeps it from expiring', async () => {
+  const { memory, peer } = await opened();
+  const { queues } = memory.broker.defaultNamespace;
+  await peer.call(declareBits('q', 0, { 'x-expires': 1000 }));
+  const passive = declareBits('q', 1);
+  for (let i = 0; i < 3; i++) {
+    await memory.advance(700);
+    assert.deepEqual(names(await peer.call(passive)), ['50.11']);
+  }
+  await memory.advance(1001);
+  assert.equal(queues.has('q'), false);
+});
+
+function consume(queue: string, tag: string, noAck = false): Buffer {
+  const bits = noAck ? 2 : 0;
+  return method(1, 60, 20, u16(0), shortstr(queue), shortstr(tag), u8(bits), table({}));
+}
+
+const CHANNEL_PREFETCH_1 = method(1, 60, 10, u32(0), u16(1), u8(1));
+
+function ackTag(tag: number): Buffer {
+  return method(1, 60, 80, u64(tag), u8(0));
+}
+
+test('consumers that share a limit take turns', async () => {
+  const { memory, peer } = await opened();
+  const { queues } = memory.broker.defaultNamespace;
+  const all = ['a', 'b', 'c'];
+  for (const name of all) {
+    await peer.call(declareBits(name, 0));
+    for (let i = 0; i < 4; i++) await peer.call(publish(1, name, 'x'));
+  }
+  await peer.call(CHANNEL_PREFETCH_1);
+  for (const name of all) await peer.call(consume(name, name));
+  for (let tag = 1; tag <= 6; tag++) await peer.call(ackTag(tag));
+  for (const name of all) assert.ok(queues.get(name)!.readyCount < 4, name);
+});
+
+test('a no-ack consumer waits for the limit of its channel, and does not count towards it', async () => {
+  const { peer } = await opened();
+  await peer.call(declareBits('acked', 0), declareBits('free', 0), CHANNEL_PREFETCH_1);
+  await peer.call(publish(1, 'acked', 'x'), publish(1, 'free', 'y'), publish(1, 'free', 'z'));
+  assert.deepEqual(names(await peer.call(consume('acked', 'a'))), ['60.21', '60.60']);
+  assert.deepEqual(names(await peer.call(consume('free', 'f', true))), ['60.21']);
+  assert.deepEqual(names(await peer.call(ackTag(1))), ['60.60', '60.60']);
+});

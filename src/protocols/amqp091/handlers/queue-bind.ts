@@ -57,7 +57,8 @@ function readNames(channel: Channel, reader: MethodReader): Names {
   return { queue, exchange, routingKey: given === '' && key === '' ? queue : key };
 }
 
-/** Returns whether the change is a durable one, to be answered after its commit. */
+/** To unbind what is not bound, or does not exist, is no error, as in RabbitMQ.
+ * Returns whether the change is a durable one, to be answered after its commit. */
 export function changeBinding(
   channel: Channel,
   add: boolean,
@@ -78,12 +79,16 @@ export function changeBinding(
   checkPermission(channel, Permission.Read, 'exchange', source);
   const exchange = namespace.exchanges.get(source);
   if (!exchange && !namespace.topics.has(source)) {
+    if (!add) return false;
     throw notFound(`no ${thing('exchange', source, vhost)}`);
   }
   const topic = kind === 'queue' && namespace.topics.has(name);
   const queue = kind === 'queue' ? namespace.queues.get(name) : undefined;
   const target = kind === 'queue' ? queue : namespace.exchanges.get(name);
-  if (!target && !topic) throw notFound(`no ${thing(kind, name, vhost)}`);
+  if (!target && !topic) {
+    if (!add) return false;
+    throw notFound(`no ${thing(kind, name, vhost)}`);
+  }
   if (queue) checkUnlocked(queue, connection);
   const destination = { kind: topic ? 'topic' : kind, name } as const;
   const values = tableValue(args);

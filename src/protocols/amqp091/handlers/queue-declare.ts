@@ -86,6 +86,7 @@ function replyQueue(channel: Channel, name: string): Counts {
 
 function countsOf(channel: Channel, name: string): Counts {
   const { queue, topic } = named(channel, name);
+  queue?.touch();
   if (queue) return { messages: queue.readyCount, consumers: queue.consumerCount };
   return { messages: streamDepth(topic), consumers: 0 };
 }
@@ -141,10 +142,8 @@ function checkEquivalent(channel: Channel, declared: Declare): void {
     return;
   }
   const { options } = queue;
-  const owner = exclusive ? connection : null;
-  if (options.exclusiveTo !== connection && options.exclusiveTo !== owner) {
-    throw locked(name, vhost);
-  }
+  // Its own connection, too, must say again that it is exclusive.
+  if (options.exclusiveTo !== (exclusive ? connection : null)) throw locked(name, vhost);
   checkField('durable', durable, options.durable, where);
   checkField('auto_delete', autoDelete, options.autoDelete, where);
   for (const argument of comparedArguments(options.kind)) {
