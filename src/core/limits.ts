@@ -44,6 +44,6 @@ export function defaultLimits(machineBytes: number): Limits {
     topicPartitionsMax: 100_000,
     requestPartitionsMax: 10_000,
     cachedRoutesMax: 4096,
-    decompressedBytesMax: 256 * MIB,
+    decompressedBytesMax: 32 * MIB,
   };
 }

@@ -59,6 +59,21 @@ export function recompress(
   return result;
 }
 
+/** Opens a compressed batch, which nobody has looked into yet. Throws BrokerError 'invalid-argument'
+ * with detail {records} when its records are not what its header says, or what decompressing says. */
+export function checkPacked(bytes: Uint8Array, at: number, codecs: Codecs, bytesMax: number): void {
+  const cursor = new RecordCursor(codecs, bytesMax);
+  const message = new Message();
+  let left = Batch.count(bytes, at);
+  cursor.open(bytes, at);
+  if (cursor.failure !== null) throw cursor.failure;
+  while (cursor.next(message)) left--;
+  if (!cursor.malformed && left === 0 && cursor.exhausted) return;
+  throw new BrokerError('invalid-argument', 'the compressed records are not what the batch says', {
+    records: left,
+  });
+}
+
 /**
  * Throws BrokerError 'invalid-argument' with detail {timestamp} when a record is too far from the
  * clock. The header tells the newest; the oldest only the records themselves.

@@ -19,6 +19,8 @@ export class RecordCursor {
   offset = -1;
   /** The batch could not be read to its end. */
   malformed = false;
+  /** Why it could not be decompressed. */
+  failure: BrokerError | null = null;
   readonly #codecs: Codecs;
   readonly #bytesMax: number;
   #bytes: Uint8Array = NO_BYTES;
@@ -35,10 +37,16 @@ export class RecordCursor {
     this.#bytesMax = decompressedBytesMax;
   }
 
+  /** Nothing is left behind the record read last. */
+  get exhausted(): boolean {
+    return this.#at === this.#end;
+  }
+
   /** Begins with the batch at `at`. A control batch has no records to show. */
   open(bytes: Uint8Array, at: number): void {
     const attributes = Batch.attributes(bytes, at);
     this.malformed = false;
+    this.failure = null;
     this.#baseOffset = Batch.baseOffset(bytes, at);
     this.#baseTimestampMs = Batch.baseTimestampMs(bytes, at);
     this.#appendTimeMs =
@@ -74,6 +82,7 @@ export class RecordCursor {
       this.#bytes = this.#codecs.decompress(codec, packed, this.#bytesMax);
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
+      this.failure = error;
       this.#stop();
       return;
     }

@@ -158,8 +158,9 @@ export class SharedLog implements QueueLog, ChunkSource, SourceListener {
     for (let i = 0; i < count; i++) {
       if (!this.#decode(chunk, bytes, position)) return;
       const offset = chunk.base + recordOffsetDelta;
+      // A producer's word; what is past the batch is another one's.
+      if (offset < chunk.end || offset > Batch.lastOffset(bytes, 0)) return;
       while (chunk.end < offset) chunk.addGap();
-      if (chunk.end > offset) return;
       if (offset < from || this.#isSettledAhead(offset)) chunk.addGap();
       else this.#takeRecord(chunk, position);
       position = recordEnd;

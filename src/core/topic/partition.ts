@@ -5,8 +5,9 @@
  * What other protocols publish is gathered in an open batch that the commit appends. Listeners
  * hear once per commit that the committed end moved; nothing past it is shown.
  */
-import { Batch } from '../message/batch.ts';
+import { Batch, Codec } from '../message/batch.ts';
 import {
+  checkPacked,
   checkTimestamps,
   clearAppendTime,
   recompress,
@@ -218,6 +219,9 @@ export class Partition implements CommitWaiter, Flusher {
     const { codecs, limits } = namespace.broker;
     const parts: Uint8Array[] = [];
     for (let at = 0; at < batches.length; at += Batch.sizeBytes(batches, at)) {
+      if (this.#opens(Batch.codec(batches, at))) {
+        checkPacked(batches, at, codecs, limits.decompressedBytesMax);
+      }
       if (config.logAppendTime) {
         stampAppendTime(batches, at, nowMs);
       } else {
@@ -228,6 +232,14 @@ export class Partition implements CommitWaiter, Flusher {
     }
     if (parts.length === 0) return batches;
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  /** The broker itself, or a queue, will look into the compressed batch; else only its readers do. */
+  #opens(codec: number): boolean {
+    if (codec === Codec.None) return false;
+    const { config, feed } = this.topic;
+    const isRewritten = config.codec !== null && config.codec !== codec;
+    return feed !== null || isRewritten || config.timestampBeforeMaxMs !== Infinity;
   }
 
   #recompressed(bytes: Uint8Array, at: number, codec: number): Uint8Array {

@@ -1,7 +1,8 @@
 /**
  * What must hold of a producer's records before the log takes them: exactly one batch of format 2,
  * whole, with the right CRC, and a count that its offsets agree with. Records are not decoded; of
- * an uncompressed batch only their lengths are walked, so that a count cannot lie to readers.
+ * an uncompressed batch only their lengths are walked, so that a count cannot lie to readers; of a
+ * compressed one the count must be possible, and the partition opens it where somebody needs it.
  *
  * Sequence numbers, size and timestamps are the partition's to judge.
  */
@@ -21,6 +22,9 @@ import { readVarint, varintEnd } from '#wire/varint.ts';
 /** [KIP-110] Clients before this version of Produce may not send zstd. */
 const ZSTD_FROM_VERSION = 7;
 
+/** length | attributes | timestamp | offset | no key | no value | no headers */
+const RECORD_BYTES_MIN = 7;
+
 /** A refusal of one partition's records. */
 export interface Complaint {
   readonly error: ErrorCode;
@@ -33,6 +37,7 @@ export function checkBatch(
   start: number,
   end: number,
   version: number,
+  decompressedBytesMax: number,
 ): Complaint | null {
   if (end - start < BATCH_HEADER_BYTES) return corrupt('The record batch is cut short');
   if (Batch.magic(bytes, start) !== MAGIC) {
@@ -52,7 +57,9 @@ export function checkBatch(
   if (Batch.crc(bytes, start) !== crc32c(bytes, start + CRC_FROM, end)) {
     return corrupt('Record is corrupt: its CRC does not match');
   }
-  return checkAttributes(bytes, start, version) ?? checkRecords(bytes, start, end);
+  return (
+    checkAttributes(bytes, start, version) ?? checkRecords(bytes, start, end, decompressedBytesMax)
+  );
 }
 
 function checkAttributes(bytes: Uint8Array, start: number, version: number): Complaint | null {
@@ -79,21 +86,34 @@ function checkAttributes(bytes: Uint8Array, start: number, version: number): Com
   return null;
 }
 
-function checkRecords(bytes: Uint8Array, start: number, end: number): Complaint | null {
+function checkRecords(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  decompressedBytesMax: number,
+): Complaint | null {
   try {
-    return checkCount(bytes, start, end);
+    return checkCount(bytes, start, end, decompressedBytesMax);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return invalid(`A record has no length: ${error.message}`);
   }
 }
 
-function checkCount(bytes: Uint8Array, start: number, end: number): Complaint | null {
+function checkCount(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  decompressedBytesMax: number,
+): Complaint | null {
   const count = Batch.count(bytes, start);
   if (count < 1 || Batch.lastOffsetDelta(bytes, start) !== count - 1) {
     return invalid('The record batch has an inconsistent record count');
   }
-  if (Batch.codec(bytes, start) !== Codec.None) return null;
+  if (Batch.codec(bytes, start) !== Codec.None) {
+    if (count * RECORD_BYTES_MIN <= decompressedBytesMax) return null;
+    return invalid(`The record batch cannot have ${count} records`);
+  }
   let at = start + BATCH_HEADER_BYTES;
   for (let left = count; left > 0; left--) {
     if (at >= end) return invalid('The record batch has fewer records than it says');

@@ -4,8 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { sealBatch } from '#core/message/batch-writer.ts';
 import { Codec } from '#core/message/batch.ts';
+import { defaultQueueOptions } from '#core/queue/queue-options.ts';
 import { Key, KafkaPeer, kafkaOf, request } from '#test/drive/kafka-peer.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
 import type { Protocol } from '#protocols/contract.ts';
@@ -218,5 +220,55 @@ describe('requests that make very many partitions', () => {
     assert.deepEqual([...few.broker.defaultNamespace.topics.keys()], ['a', 'b', 'c']);
     await ask();
     assert.deepEqual([...few.broker.defaultNamespace.topics.keys()], ['a', 'b', 'c', 'd']);
+  });
+});
+
+describe('a compressed batch that is not what it says', () => {
+  const one = Buffer.of(12, 0, 0, 0, 1, 1, 0);
+  const two = Buffer.of(12, 0, 0, 2, 1, 1, 0);
+  const packed = (count: number, records: Buffer): Buffer => {
+    const bytes = Buffer.concat([Buffer.alloc(61), records]);
+    sealBatch(bytes, 0, bytes.length, count, NOW_MS, NOW_MS, Codec.Gzip);
+    return bytes;
+  };
+  const forged: [string, Buffer, number][] = [
+    ['no gzip', packed(1, Buffer.from('garbage')), ErrorCode.CorruptMessage],
+    ['more records than there are', packed(9, gzipSync(one)), ErrorCode.InvalidRecord],
+    ['fewer', packed(1, gzipSync(Buffer.concat([one, one]))), ErrorCode.InvalidRecord],
+    ['nonsense', packed(1, gzipSync(Buffer.alloc(50, 0xff))), ErrorCode.InvalidRecord],
+    ['very much of it', packed(1, gzipSync(Buffer.alloc(40 << 20))), ErrorCode.MessageTooLarge],
+  ];
+
+  before(() => {
+    const namespace = memory.broker.defaultNamespace;
+    const options = { partitions: 1, replicationFactor: 1 };
+    namespace.createTopic('bound', { ...options, config: {} });
+    namespace.declareQueue('q', defaultQueueOptions());
+    namespace.bind('bound', { kind: 'queue', name: 'q' }, '#', {});
+    namespace.createTopic('lz4', { ...options, config: { 'compression.type': 'lz4' } });
+  });
+
+  for (const [name, batch, error] of forged) {
+    test(`${name}: refused where a queue is fed, or the batch is rewritten`, async () => {
+      for (const topic of ['bound', 'lz4']) {
+        assert.equal(await produce(topic, batch), error, topic);
+        assert.equal(memory.broker.defaultNamespace.topics.get(topic)!.partitions[0]!.endOffset, 0);
+      }
+      await othersAreServed();
+    });
+  }
+
+  test('a count that no batch can have is refused everywhere', async () => {
+    assert.equal(
+      await produce('plain', packed(0x7fffffff, gzipSync(one))),
+      ErrorCode.InvalidRecord,
+    );
+  });
+
+  test('what is right is stored', async () => {
+    assert.equal(
+      await produce('bound', packed(2, gzipSync(Buffer.concat([one, two])))),
+      ErrorCode.None,
+    );
   });
 });

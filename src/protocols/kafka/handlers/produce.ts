@@ -130,9 +130,11 @@ function append(
     return refused(index, topicError(call.node, named.name, named.id, topic), null);
   }
   if (start < 0 || start === end) return refused(index, ErrorCode.InvalidRecord, 'no records');
-  const complaint = checkBatch(request.bytes, start, end, call.version);
+  const { decompressedBytesMax } = call.node.broker.limits;
+  const { bytes } = request;
+  const complaint = checkBatch(bytes, start, end, call.version, decompressedBytesMax);
   if (complaint !== null) return refused(index, complaint.error, complaint.text);
-  const window = request.bytes.subarray(start, end);
+  const window = bytes.subarray(start, end);
   return store(partition, window, call);
 }
 
@@ -155,6 +157,7 @@ const RECORD_COUNT_AT = 57;
 
 function appendError(error: BrokerError): ErrorCode {
   if (error.code !== 'invalid-argument') return brokerErrorCode(error.code);
+  if ('records' in error.detail) return ErrorCode.InvalidRecord;
   return 'timestamp' in error.detail ? ErrorCode.InvalidTimestamp : ErrorCode.CorruptMessage;
 }
 
