@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BrokerRig } from '#test/rigs/broker-rig.ts';
+import { Message } from '../message/message.ts';
 import type { ExchangeKind } from './exchange-kinds.ts';
 
 interface ModelBinding {
@@ -19,7 +20,7 @@ class Model {
   readonly queues = new Set<string>();
   bindings: ModelBinding[] = [];
 
-  route(start: string, key: string): string[] {
+  route(start: string, keys: readonly string[]): string[] {
     const targets = new Set<string>();
     const todo = [start];
     const visited = new Set<string>();
@@ -29,7 +30,8 @@ class Model {
       if (!exchange || visited.has(name)) continue;
       visited.add(name);
       const matched = this.bindings.filter(
-        (binding) => binding.source === name && matches(exchange.kind, binding.routingKey, key),
+        ({ source, routingKey }) =>
+          source === name && keys.some((key) => matches(exchange.kind, routingKey, key)),
       );
       for (const binding of matched) {
         if (binding.kind === 'queue') targets.add(binding.name);
@@ -120,9 +122,16 @@ test('routes as the plain rules say, whatever is declared, bound and deleted in 
       const key = pick(KEYS);
       const route = rig.namespace.resolve(exchange, key)!;
       const found = route.targets.map((target) => target.name).toSorted();
-      assert.deepEqual(found, model.route(exchange, key), `step ${step}: ${exchange} '${key}'`);
+      assert.deepEqual(found, model.route(exchange, [key]), `step ${step}: ${exchange} '${key}'`);
       assert.equal(rig.namespace.resolve(exchange, key), route);
       routed += found.length;
+      const keys = [key, pick(KEYS)];
+      const ofBoth = rig.namespace.resolveMany(exchange, keys, new Message());
+      assert.deepEqual(
+        ofBoth.map((target) => target.name).toSorted(),
+        model.route(exchange, keys),
+        `step ${step}: ${exchange} '${keys.join("' '")}'`,
+      );
     }
   }
   assert.equal(rig.namespace.binder.table.size, model.bindings.length);

@@ -401,7 +401,7 @@ test('consumers hear that their queue was deleted', async () => {
   const { peer } = await opened();
   await peer.call(declare('q'), consume('q', 'c'));
   const got = await peer.call(method(1, 50, 40, u16(0), shortstr('q'), u8(0)));
-  assert.deepEqual(names(got).toSorted(), ['50.41', '60.30']);
+  assert.deepEqual(names(got), ['50.41', '60.30']);
 });
 
 test('direct reply-to', async () => {

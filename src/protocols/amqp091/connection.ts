@@ -62,6 +62,9 @@ export class AmqpConnection implements Connection, FrameSink {
   canBeBlocked = false;
   wantsAuthenticationFailure = false;
 
+  /** While one of its requests ends consumers: what they are to be told, after the answer. */
+  lateCancels: (() => void)[] | null = null;
+
   /** Time of the read or tick now being handled. */
   nowMs: number;
   state: ConnectionState = ConnectionState.Header;

@@ -11,7 +11,11 @@ import { amqpErrorOf } from './errors.ts';
  * for ever, so its connection is closed with it. */
 export function tellCancelled(channel: Channel, tag: string, failure: BrokerError | null): void {
   const { connection, number } = channel;
-  if (connection.canBeCancelled) {
+  if (connection.lateCancels !== null) {
+    connection.lateCancels.push(() => {
+      if (channel.isOpen) tellCancelled(channel, tag, failure);
+    });
+  } else if (connection.canBeCancelled) {
     connection.writer.begin(number, Method.BasicCancel).shortstr(tag).bit(true).end();
     connection.sendSoon();
   } else if (failure !== null) connection.fail(amqpErrorOf(failure), channel, 0);

@@ -32,8 +32,12 @@ export function checkArgument(
   const oldValue = Object.hasOwn(current, name) ? current[name]! : undefined;
   if (newField === undefined && oldValue === undefined) return;
   if (newField !== undefined && oldValue !== undefined) {
-    if (sameValue(headerValue(newField), oldValue)) return;
-    fail(name, `'${plain(newField)}'`, `'${plain(fieldValue(oldValue))}'`, where);
+    // Only whole numbers are kept, so 10.0 is no 10.
+    const fraction = newField.type === 'd' || newField.type === 'f';
+    if (!fraction) {
+      if (sameValue(headerValue(newField), oldValue)) return;
+      fail(name, `'${plain(newField)}'`, `'${plain(fieldValue(oldValue))}'`, where);
+    }
   }
   const oldField = oldValue === undefined ? undefined : fieldValue(oldValue);
   // A classic queue need not say that it is one.

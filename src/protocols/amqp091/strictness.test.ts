@@ -244,3 +244,17 @@ test('a no-ack consumer waits for the limit of its channel, and does not count t
   assert.deepEqual(names(await peer.call(consume('free', 'f', true))), ['60.21']);
   assert.deepEqual(names(await peer.call(ackTag(1))), ['60.60', '60.60']);
 });
+
+test('an argument that is a fraction is not equal to a whole number', async () => {
+  const { peer } = await opened();
+  await peer.call(declareBits('q', 0, { 'x-message-ttl': 10 }));
+  const double = Buffer.alloc(9, 'd');
+  double.writeDoubleBE(10, 1);
+  const fields = Buffer.concat([shortstr('x-message-ttl'), double]);
+  const [close] = await peer.call(
+    method(1, 50, 10, u16(0), shortstr('q'), u8(0), u32(fields.length), fields),
+  );
+  const text = closeOf(close!).text;
+  assert.match(text, /inequivalent arg 'x-message-ttl' for queue 'q' in vhost '\/'/);
+  assert.match(text, /of type 'double' but current is the value '10' of type 'signedint'/);
+});

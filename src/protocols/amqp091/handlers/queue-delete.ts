@@ -16,25 +16,39 @@ export function queueDelete(channel: Channel, reader: MethodReader): void {
   const { namespace } = connection;
   const where = thing('queue', name, connection.vhost);
   checkPermission(channel, Permission.Configure, 'queue', name);
+  // Those who delete what they consume hear that it is done first, then of their consumers.
+  const late: (() => void)[] = [];
+  connection.lateCancels = late;
   let count = 0;
   let durable = false;
-  const queue = namespace.queues.get(name);
-  if (queue) {
-    checkUnlocked(queue, connection);
-    checkConditions(queue.options.kind, ifUnused, ifEmpty, where);
-    if (ifUnused && queue.consumerCount > 0) throw preconditionFailed(`${where} in use`);
-    if (ifEmpty && queue.readyCount > 0) throw preconditionFailed(`${where} not empty`);
-    durable = queue.options.durable;
-    count = namespace.deleteQueue(name, { ifUnused, ifEmpty, owner: connection });
-  } else if (namespace.topics.has(name)) {
-    durable = true;
-    namespace.deleteTopic(name);
+  try {
+    const queue = namespace.queues.get(name);
+    if (queue) {
+      checkUnlocked(queue, connection);
+      checkConditions(queue.options.kind, ifUnused, ifEmpty, where);
+      if (ifUnused && queue.consumerCount > 0) throw preconditionFailed(`${where} in use`);
+      if (ifEmpty && queue.readyCount > 0) throw preconditionFailed(`${where} not empty`);
+      durable = queue.options.durable;
+      count = namespace.deleteQueue(name, { ifUnused, ifEmpty, owner: connection });
+    } else if (namespace.topics.has(name)) {
+      durable = true;
+      namespace.deleteTopic(name);
+    }
+    // Deleting what is not there succeeds, as in RabbitMQ.
+  } finally {
+    connection.lateCancels = null;
   }
-  // Deleting what is not there succeeds, as in RabbitMQ.
-  if (nowait) return;
-  answer(channel, durable, () =>
-    connection.writer.begin(channel.number, Method.QueueDeleteOk).long(count).end(),
-  );
+  const tell = (): void => {
+    for (const cancel of late) cancel();
+  };
+  if (nowait) {
+    tell();
+    return;
+  }
+  answer(channel, durable, () => {
+    connection.writer.begin(channel.number, Method.QueueDeleteOk).long(count).end();
+    tell();
+  });
 }
 
 function checkConditions(kind: string, ifUnused: boolean, ifEmpty: boolean, where: string): void {
