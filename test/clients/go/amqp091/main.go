@@ -257,8 +257,12 @@ func smallFrames() error {
 		return errors.New("the body changed")
 	}
 	// Longer than two heartbeats without a word of ours.
-	time.Sleep(2500 * time.Millisecond)
-	return scenario.Equal("closed", connection.IsClosed(), false)
+	select {
+	case reason := <-connection.NotifyClose(make(chan *amqp.Error, 1)):
+		return fmt.Errorf("closed while idle: %v", reason)
+	case <-time.After(4500 * time.Millisecond):
+		return nil
+	}
 }
 
 func deadLetters(channel *amqp.Channel, _ *amqp.Connection) error {
