@@ -374,3 +374,13 @@ describe('static members (KIP-345)', () => {
     assert.equal(group.leave('', 'i1'), 'unknown-member');
   });
 });
+
+test('ids that nobody comes back with are forgotten when there are too many', () => {
+  const [first] = joining('', { knownMemberRequired: true });
+  let last = first;
+  for (let i = 0; i < 2000; i++) [last] = joining('', { knownMemberRequired: true });
+  assert.equal(group.pendingCount, 1000);
+  assert.equal(joining(first!.memberId)[0]!.error, 'unknown-member');
+  assert.equal(joining(last!.memberId)[0]?.error ?? null, null);
+  assert.equal(group.pendingCount, 999);
+});

@@ -42,6 +42,8 @@ export interface GroupHost {
 
 /** A new member cannot send heartbeats; this long it may wait for its first rebalance. */
 const NEW_MEMBER_TIMEOUT_MS = 300_000;
+/** Of those who were given an id and have not come back with it; past it the oldest is forgotten. */
+const PENDING_MAX = 1000;
 
 export class Group {
   readonly id: string;
@@ -108,6 +110,8 @@ export class Group {
       this.#add(id, request, reply);
       return;
     }
+    const [oldest] = this.#pending.keys();
+    if (this.#pending.size >= PENDING_MAX) this.leave(oldest!, null);
     const expiresAtMs = this.#host.nowMs() + request.sessionTimeoutMs;
     this.#pending.set(
       id,

@@ -258,3 +258,14 @@ test('an argument that is a fraction is not equal to a whole number', async () =
   assert.match(text, /inequivalent arg 'x-message-ttl' for queue 'q' in vhost '\/'/);
   assert.match(text, /of type 'double' but current is the value '10' of type 'signedint'/);
 });
+
+test('a consumer tag that is no UTF-8 is refused: it could not be repeated', async () => {
+  const { peer } = await opened();
+  await peer.call(declare('q', {}));
+  const tag = Buffer.concat([Buffer.of(200), Buffer.alloc(200, 0xff)]);
+  const [close] = await peer.call(
+    method(1, 60, 20, u16(0), shortstr('q'), tag, Buffer.of(0), table()),
+  );
+  assert.deepEqual(names([close!]), ['10.50']);
+  assert.equal(close!.args.readUInt16BE(0), 502);
+});

@@ -31,6 +31,10 @@ export function basicConsume(channel: Channel, reader: MethodReader): void {
   if (channel.consumers.has(givenTag)) {
     throw new AmqpError(ReplyCode.NotAllowed, `attempt to reuse consumer tag '${givenTag}'`);
   }
+  // Every delivery repeats it, and a replacement is not what the client would look for.
+  if (givenTag.includes('\ufffd')) {
+    throw new AmqpError(ReplyCode.SyntaxError, 'a consumer tag that is not UTF-8');
+  }
   const tag = givenTag === '' ? makeTag(channel) : givenTag;
   const consumeOk = (): void => {
     if (nowait) return;
