@@ -478,7 +478,7 @@ export class Group {
 
   /** Timers run a little late; whoever asks if anybody is left is not to be told so. */
   dropOverdue(): void {
-    for (const member of [...this.members.values()]) this.#expire(member);
+    for (const member of this.members.values()) this.#expire(member);
   }
 
   // --- restart --------------------------------------------------------------------------------
