@@ -47,7 +47,7 @@ export interface Connection {
   receive(chunk: Uint8Array): void;
   /** The sink is writable again. */
   drained(): void;
-  /** About once a second: heartbeats, idle timeouts. */
+  /** A few times a second: heartbeats, idle timeouts. */
   tick(nowMs: number): void;
   /** After `Gone` nothing is written. Releases all that the connection holds. Idempotent. */
   close(reason: CloseReason): void;

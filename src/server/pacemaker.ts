@@ -1,13 +1,14 @@
 /**
  * Pacemaker: lets time pass. While anybody is connected the broker's schedule is looked at every
  * BUSY_TICK_MS, which is how late a timer of it may fire; else seldom, for an idle broker should
- * cost nothing, and nobody waits for its timers. Connections hear the time about once a second.
+ * cost nothing, and nobody waits for its timers. Connections hear the time four times a second: the shortest
+ * heartbeat that a client may ask for is one second, and half of it may pass in silence.
  */
 import type { Listener } from './listener.ts';
 
 const BUSY_TICK_MS = 10;
 const IDLE_TICK_MS = 100;
-const CONNECTION_TICK_MS = 1_000;
+const CONNECTION_TICK_MS = 250;
 
 export class Pacemaker {
   readonly #broker: { tick(nowMs: number): void };

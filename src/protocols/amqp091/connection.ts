@@ -38,6 +38,8 @@ export interface Pumpable {
 const HANDSHAKE_MS_MAX = 10_000;
 /** How long a client that was refused waits before it is told, or the close-ok is waited for. */
 const REFUSAL_DELAY_MS = 3000;
+/** The spec allows two; clients that send late, up to an interval, are spared as RabbitMQ does. */
+const SILENT_HEARTBEATS_MAX = 3;
 const CLOSE_OK_MS_MAX = 30_000;
 
 export class AmqpConnection implements Connection, FrameSink {
@@ -81,7 +83,6 @@ export class AmqpConnection implements Connection, FrameSink {
   #published = false;
   #receivedAtMs: number;
   #sentAtMs: number;
-  #wrote = false;
   /** Past it the connection is ended, whatever it waits for; Infinity when it waits for nothing. */
   #deadlineMs: number;
 
@@ -265,7 +266,8 @@ export class AmqpConnection implements Connection, FrameSink {
 
   /** Something was written to `output`. */
   sendSoon(): void {
-    this.#wrote = true;
+    // At most a tick too early, for what arrives by other connections does not tell us the time.
+    this.#sentAtMs = this.nowMs;
     this.sink.schedule();
   }
 
@@ -407,15 +409,11 @@ export class AmqpConnection implements Connection, FrameSink {
       this.end();
       return;
     }
-    if (this.#wrote) {
-      this.#wrote = false;
-      this.#sentAtMs = nowMs;
-    }
     if (this.heartbeatMs === 0) return;
     if (nowMs - this.#sentAtMs >= this.heartbeatMs / 2) this.#heartbeat(nowMs);
     // What the client sends is not read while it is blocked or held: that is not its fault.
     if (this.#blocked || this.#frames.held) this.#receivedAtMs = nowMs;
-    if (nowMs - this.#receivedAtMs > this.heartbeatMs * 2) {
+    if (nowMs - this.#receivedAtMs > this.heartbeatMs * SILENT_HEARTBEATS_MAX) {
       this.broker.ports.log.warn('closing AMQP connection', {
         peer: `${this.peer.remoteAddress}:${this.peer.remotePort}`,
         reason: `missed heartbeats from client, timeout: ${this.heartbeatMs / 1000}s`,

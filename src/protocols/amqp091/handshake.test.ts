@@ -162,8 +162,21 @@ test('heartbeats: sent when idle, missed ones end the connection', async () => {
   connection.tick(memory.nowMs + 1);
   connection.tick(memory.nowMs + 5100);
   assert.deepEqual(sink.take(), Buffer.from([8, 0, 0, 0, 0, 0, 0, 0xce]));
-  connection.tick(memory.nowMs + 20_001);
+  connection.tick(memory.nowMs + 30_000);
+  assert.equal(sink.ended, false);
+  connection.tick(memory.nowMs + 30_001);
   assert.equal(sink.ended, true);
+});
+
+test('a heartbeat follows half an interval after the last write, not after the tick behind it', async () => {
+  const { memory, peer } = await newPeer();
+  await peer.call(PROTOCOL_HEADER, startOk());
+  await peer.call(tuneOk(2047, 131072, 1), openVhost('/'));
+  const { connection, sink } = peer.driven;
+  connection.tick(memory.nowMs + 499);
+  assert.equal(sink.take().length, 0);
+  connection.tick(memory.nowMs + 500);
+  assert.deepEqual(sink.take(), Buffer.from([8, 0, 0, 0, 0, 0, 0, 0xce]));
 });
 
 test('update-secret: answered, and the user stays who they are, for passwords do not expire', async () => {
