@@ -76,6 +76,7 @@ export async function findFrom(
   timestampMs: number,
 ): Promise<TimestampedOffset | null> {
   const end = log.committedOffset;
+  const first = offset;
   while (offset < end) {
     const parts = await log.read(offset, READ_BYTES, end);
     if (parts.length === 0) return null;
@@ -83,7 +84,8 @@ export async function findFrom(
       for (let at = 0; at < bytes.length; at += Batch.sizeBytes(bytes, at)) {
         offset = Batch.lastOffset(bytes, at) + 1;
         if (Batch.maxTimestampMs(bytes, at) < timestampMs) continue;
-        const found = findInBatch(bytes, at, timestampMs, log.startOffset, decompress);
+        const from = Math.max(first, log.startOffset);
+        const found = findInBatch(bytes, at, timestampMs, from, decompress);
         if (found !== null) return found;
       }
     }
@@ -118,7 +120,8 @@ async function climb(decompress: Decompress, log: Log): Promise<TimestampedOffse
   let highest: TimestampedOffset | null = null;
   let found = await findFrom(decompress, log, log.startOffset, -Infinity);
   while (found !== null) {
-    highest = found;
+    // Past 2^53, where only forged records are, one more is the same time: then the first one counts.
+    if (highest === null || found.timestampMs > highest.timestampMs) highest = found;
     found = await findFrom(decompress, log, found.offset + 1, found.timestampMs + 1);
   }
   return highest;
