@@ -3,7 +3,7 @@
  * password `guest`, from this machine only, who may do everything: what clients try by default.
  */
 import { BrokerError } from '#core/errors.ts';
-import type { Authenticator, Identity } from '#core/authenticator.ts';
+import type { Authenticator, Identity, SigningIdentity } from '#core/authenticator.ts';
 import { matchesHash, matchesPlain } from './password.ts';
 import { User } from './user.ts';
 import type { UserSettings } from './user.ts';
@@ -17,20 +17,24 @@ const GUEST: UserSettings = {
 
 interface Entry {
   readonly user: User;
+  readonly settings: UserSettings;
   readonly matches: (password: string) => boolean;
 }
 
 export class UserTable implements Authenticator {
+  /** No users are configured. */
+  readonly #isDefault: boolean;
   readonly #entries = new Map<string, Entry>();
 
   /** Throws BrokerError 'invalid-argument' when a user comes twice or cannot be checked. */
-  constructor(users: readonly UserSettings[] = [GUEST]) {
-    for (const settings of users) {
+  constructor(users: readonly UserSettings[] | null = null) {
+    this.#isDefault = users === null;
+    for (const settings of users ?? [GUEST]) {
       const { name } = settings;
       if (this.#entries.has(name)) {
         throw new BrokerError('invalid-argument', `user ${name} is there twice`, { user: name });
       }
-      this.#entries.set(name, { user: new User(settings), matches: matcher(settings) });
+      this.#entries.set(name, { user: new User(settings), settings, matches: matcher(settings) });
     }
   }
 
@@ -39,15 +43,40 @@ export class UserTable implements Authenticator {
     const granted = entry && entry.matches(password) && (loopback || !entry.user.loopbackOnly);
     return Promise.resolve(granted ? entry.user : null);
   }
+
+  checkToken(token: string, loopback: boolean): Promise<Identity | null> {
+    let found: Identity | null = null;
+    for (const { user, settings } of this.#entries.values()) {
+      if (settings.token === undefined || !matchesPlain(token, settings.token)) continue;
+      if (loopback || !user.loopbackOnly) found = user;
+    }
+    return Promise.resolve(found);
+  }
+
+  anonymous(loopback: boolean): Identity | null {
+    if (!this.#isDefault) return null;
+    const { user } = this.#entries.get(GUEST.name)!;
+    return loopback || !user.loopbackOnly ? user : null;
+  }
+
+  signer(name: string, loopback: boolean): SigningIdentity | null {
+    const entry = this.#entries.get(name);
+    if (entry?.settings.password === undefined) return null;
+    if (!loopback && entry.user.loopbackOnly) return null;
+    return { identity: entry.user, secret: entry.settings.password };
+  }
 }
 
-function matcher({ name, password, passwordHash }: UserSettings): (password: string) => boolean {
+function matcher(settings: UserSettings): (password: string) => boolean {
+  const { name, password, passwordHash, token } = settings;
   if (password !== undefined && passwordHash === undefined) {
     return (given) => matchesPlain(given, password);
   }
   if (passwordHash !== undefined && password === undefined) {
     return (given) => matchesHash(given, passwordHash);
   }
+  // A token alone: nobody logs in with a password.
+  if (password === undefined && token !== undefined) return () => false;
   throw new BrokerError('invalid-argument', `user ${name} needs password or passwordHash`, {
     user: name,
   });

@@ -4,12 +4,28 @@
  * the default exchange is `amq.default` there. Without an entry for a namespace it may not enter.
  */
 import { BrokerError } from '#core/errors.ts';
-import type { Identity, Permission } from '#core/authenticator.ts';
+import type {
+  Identity,
+  Permission,
+  SubjectPermissions,
+  SubjectRules,
+} from '#core/authenticator.ts';
 
 interface PermissionSettings {
   readonly configure: string;
   readonly write: string;
   readonly read: string;
+}
+
+interface RuleSettings {
+  readonly allow?: readonly string[] | undefined;
+  readonly deny?: readonly string[] | undefined;
+}
+
+export interface SubjectSettings {
+  readonly publish?: RuleSettings | undefined;
+  readonly subscribe?: RuleSettings | undefined;
+  readonly allowResponses?: boolean | undefined;
 }
 
 export interface UserSettings {
@@ -20,6 +36,10 @@ export interface UserSettings {
   readonly tags?: readonly string[] | undefined;
   /** By namespace. Absent: everything, everywhere. */
   readonly permissions?: Readonly<Record<string, PermissionSettings>> | undefined;
+  /** Instead of name and password, where a protocol has tokens. */
+  readonly token?: string | undefined;
+  /** Absent: what `permissions` say about the topic exchange. */
+  readonly subjects?: SubjectSettings | undefined;
   /** May come from this machine only. */
   readonly loopbackOnly?: boolean | undefined;
 }
@@ -31,6 +51,7 @@ export class User implements Identity {
   readonly name: string;
   readonly tags: readonly string[];
   readonly loopbackOnly: boolean;
+  readonly subjects: SubjectPermissions | null;
   /** null = everything, everywhere. */
   readonly #permissions: ReadonlyMap<string, Readonly<Record<Permission, RegExp>>> | null;
 
@@ -39,6 +60,7 @@ export class User implements Identity {
     this.name = settings.name;
     this.tags = settings.tags ?? [];
     this.loopbackOnly = settings.loopbackOnly ?? false;
+    this.subjects = settings.subjects ? subjectPermissions(settings.subjects) : null;
     this.#permissions = settings.permissions
       ? new Map(
           Object.entries(settings.permissions).map(([namespace, patterns]) => [
@@ -59,6 +81,18 @@ export class User implements Identity {
     if (!patterns) return false;
     return patterns[permission].test(resource === '' ? DEFAULT_EXCHANGE : resource);
   }
+}
+
+function subjectPermissions(settings: SubjectSettings): SubjectPermissions {
+  return {
+    publish: rules(settings.publish),
+    subscribe: rules(settings.subscribe),
+    allowResponses: settings.allowResponses ?? false,
+  };
+}
+
+function rules(settings: RuleSettings = {}): SubjectRules {
+  return { allow: settings.allow ?? null, deny: settings.deny ?? [] };
 }
 
 function compiled(

@@ -23,6 +23,16 @@ export interface Random {
  */
 export type Defer = (task: () => void) => void;
 
+/** Digests, synchronous: protocols and core may not reach the platform's own. */
+export interface Hashes {
+  /** Of the bytes; hex, lower case. */
+  md5Hex(bytes: Uint8Array): string;
+  /** Hex, lower case. */
+  sha256Hex(bytes: Uint8Array): string;
+  /** 32 bytes. */
+  hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array;
+}
+
 /** One line for the operator. `fields` are flat values. */
 export interface Journalist {
   /** Something is lost or wrong that does not mend itself. */
@@ -34,6 +44,7 @@ export interface Journalist {
 export interface Ports {
   readonly clock: Clock;
   readonly random: Random;
+  readonly hashes: Hashes;
   readonly defer: Defer;
   readonly log: Journalist;
 }

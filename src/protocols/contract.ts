@@ -12,12 +12,17 @@ export interface Peer {
   readonly localPort: number;
   /** True when the remote address is a loopback address. */
   readonly loopback: boolean;
+  /** Whether this port speaks TLS, and whether it insists. A peer that begins with a TLS handshake is
+   * upgraded by the server, also after the connection has written its greeting. */
+  readonly tls: 'none' | 'available' | 'required';
 }
 
 /** The way out of a connection. Owned by the server, one per connection. */
 export interface ByteSink {
   /** Replies and deliveries are built in place here; `flush` hands it to the socket. */
   readonly output: OutputBuffer;
+  /** What is received came through TLS. Known from the first `receive` on. */
+  readonly secured: boolean;
   /** Ask for one flush at the end of this turn. Cheap to call many times. */
   schedule(): void;
   /** Bytes handed to the socket and not yet taken by the kernel, plus what is in `output`. */
@@ -53,10 +58,19 @@ export interface Connection {
   close(reason: CloseReason): void;
 }
 
+/** A page that a protocol shows over HTTP, such as NATS's monitoring. */
+export interface Page {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
 export interface Protocol {
   readonly name: string;
   /** One connection. Called once per accepted socket. */
   accept(sink: ByteSink, peer: Peer): Connection;
+  /** Null when there is no such page. `query` as in the URL, decoded. */
+  page?(path: string, query: ReadonlyMap<string, string>): Page | null;
 }
 
 /** How a protocol is made: once per broker and listener. */

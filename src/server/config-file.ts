@@ -9,7 +9,7 @@ import { defaultLimits, type Limits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
 import { didYouMean } from './closest.ts';
 import { usageError } from './refused-start.ts';
-import { LOG_LEVELS } from './settings.ts';
+import { LOG_LEVELS, PORT_NAMES, type PortName } from './settings.ts';
 
 const port = z.int().min(0).max(65_535);
 
@@ -17,6 +17,11 @@ const port = z.int().min(0).max(65_535);
 const limits = Object.fromEntries(
   Object.keys(defaultLimits(0)).map((name) => [name, z.int().min(1).optional()]),
 ) as Record<keyof Limits, z.ZodOptional<z.ZodInt>>;
+
+const subjects = z.strictObject({
+  allow: z.array(z.string()).optional(),
+  deny: z.array(z.string()).optional(),
+});
 
 const permission = z.strictObject({ configure: z.string(), write: z.string(), read: z.string() });
 
@@ -28,6 +33,16 @@ const user = z.strictObject({
   tags: z.array(z.string()).optional(),
   /** By namespace; without them the user may do everything. */
   permissions: z.record(z.string(), permission).optional(),
+  /** A bearer token, for protocols that have them. */
+  token: z.string().min(1).optional(),
+  /** NATS subjects the user may publish and subscribe to. */
+  subjects: z
+    .strictObject({
+      publish: subjects.optional(),
+      subscribe: subjects.optional(),
+      allowResponses: z.boolean().optional(),
+    })
+    .optional(),
   loopbackOnly: z.boolean().optional(),
 });
 
@@ -36,7 +51,12 @@ const schema = z.strictObject({
   data: z.string().min(1).optional(),
   host: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
   ports: z
-    .strictObject({ kafka: port.optional(), amqp: port.optional(), http: port.optional() })
+    .strictObject(
+      Object.fromEntries(PORT_NAMES.map((name) => [name, port.optional()])) as Record<
+        PortName,
+        z.ZodOptional<z.ZodInt>
+      >,
+    )
     .optional(),
   sync: z.enum(Object.values(Sync)).optional(),
   log: z.strictObject({ level: z.enum(LOG_LEVELS).optional() }).optional(),

@@ -160,6 +160,7 @@ function peerOf(socket: Socket): Peer | null {
     localAddress: plainAddress(localAddress ?? ''),
     localPort: localPort ?? 0,
     loopback: remote === '::1' || remote.startsWith('127.'),
+    tls: 'none',
   };
 }
 

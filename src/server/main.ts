@@ -17,6 +17,7 @@ import { DiskStore } from '#storage/disk-store.ts';
 import { createCodecs } from './compression.ts';
 import { readSettings } from './config.ts';
 import { figuresOf, listenerFigures } from './figures.ts';
+import { hashesPort } from './hashes.ts';
 import { HttpListener } from './http.ts';
 import { Listener } from './listener.ts';
 import { lockDataFolder } from './lock.ts';
@@ -30,7 +31,7 @@ import { shutDown } from './shutdown.ts';
 import { onStopSignal } from './signals.ts';
 import { Turn } from './turn.ts';
 
-const PROTOCOLS: readonly [Exclude<PortName, 'http'>, ProtocolFactory][] = [
+const PROTOCOLS: readonly [Exclude<PortName, 'http' | 'nats-http'>, ProtocolFactory][] = [
   ['kafka', kafka],
   ['amqp', amqp091],
 ];
@@ -109,6 +110,7 @@ async function openBroker(settings: Settings, turn: Turn, logger: Logger): Promi
   const ports: Ports = {
     clock: { now: () => Date.now() },
     random: randomPort,
+    hashes: hashesPort,
     defer: turn.defer,
     log: journalist(logger),
   };

@@ -6,7 +6,15 @@ import type { Limits } from '#core/limits.ts';
 import type { Sync } from '#core/log.ts';
 
 /** Protocols and their standard ports, in the order of the ready line. */
-export const STANDARD_PORTS = { kafka: 9092, amqp: 5672, http: 15672 } as const;
+export const STANDARD_PORTS = {
+  kafka: 9092,
+  amqp: 5672,
+  nats: 4222,
+  sqs: 9324,
+  /** NATS monitoring, and NATS over WebSocket. */
+  'nats-http': 8222,
+  http: 15672,
+} as const;
 export type PortName = keyof typeof STANDARD_PORTS;
 export const PORT_NAMES = Object.keys(STANDARD_PORTS) as PortName[];
 

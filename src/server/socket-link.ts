@@ -31,6 +31,7 @@ export interface Traffic {
 
 export class SocketLink implements ByteSink {
   readonly output = new OutputBuffer();
+  readonly secured = false;
   readonly socket: Socket;
   readonly #turn: Turn;
   readonly #traffic: Traffic;

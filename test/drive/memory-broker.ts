@@ -2,6 +2,7 @@
  * A broker in memory and connections driven by bytes: what tests, contract suites and fuzzers of
  * protocols run on. Nothing here opens a socket or a file.
  */
+import { hashesPort } from '#server/hashes.ts';
 import { UserTable } from '#auth/user-table.ts';
 import { Broker, type BrokerDefaults } from '#core/broker.ts';
 import { defaultLimits, type Limits } from '#core/limits.ts';
@@ -41,6 +42,7 @@ export class MemoryBroker {
     const ports: Ports = {
       clock: { now: () => parts.clock.of?.nowMs ?? parts.clock.nowMs },
       random: { next: () => random.next(), bytes: (length) => random.bytes(length) },
+      hashes: hashesPort,
       defer: (task) => void parts.tasks.push(task),
       log: {
         error: (message, fields = {}) => void parts.warnings.push({ message, fields }),
@@ -101,11 +103,13 @@ export const LOOPBACK: Peer = {
   localAddress: '127.0.0.1',
   localPort: 5000,
   loopback: true,
+  tls: 'none',
 };
 
 /** The far end of a connection without a socket. */
 export class MemorySink implements ByteSink {
   readonly output = new OutputBuffer();
+  secured = false;
   /** Set to make the sink unwritable. */
   blocked = false;
   paused = false;

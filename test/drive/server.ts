@@ -25,7 +25,7 @@ export async function startTestServer(overrides: Partial<Settings> = {}): Promis
     dataFolder,
     hosts: ['127.0.0.1'],
     hostsAreDefault: false,
-    ports: { kafka: 0, amqp: 0, http: 0 },
+    ports: { kafka: 0, amqp: 0, nats: 0, sqs: 0, 'nats-http': 0, http: 0 },
     sync: 'os',
     logLevel: 'error',
     limits: defaultLimits(MEMORY_BYTES),

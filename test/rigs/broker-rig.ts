@@ -2,6 +2,7 @@
  * A whole core over memory, for tests: real broker, queues, topics, commit; a clock that stands
  * still until told otherwise, seeded randomness, and a restart that keeps what a disk would keep.
  */
+import { hashesPort } from '#server/hashes.ts';
 import { Broker } from '#core/broker.ts';
 import type { BrokerDefaults, BrokerOptions } from '#core/broker.ts';
 import { defaultLimits } from '#core/limits.ts';
@@ -29,6 +30,7 @@ export class RigPorts implements Ports {
     bytes: (length: number): Uint8Array =>
       Uint8Array.from({ length }, () => Math.floor(this.random.next() * 256)),
   };
+  readonly hashes = hashesPort;
   readonly defer = (task: () => void): void => void setImmediate(task);
   readonly log = {
     error: (message: string): void => void this.warnings.push(message),

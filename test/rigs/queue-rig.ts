@@ -2,6 +2,7 @@
  * QueueRig: queues on a store in memory, with a clock and turns of the event loop that the test
  * moves by hand. A crash keeps what was committed and forgets the rest.
  */
+import { hashesPort } from '#server/hashes.ts';
 import { AckJournal } from '#core/queue/ack-journal.ts';
 import { Credit } from '#core/queue/credit.ts';
 import { BrokerError } from '#core/errors.ts';
@@ -138,6 +139,7 @@ export class QueueRig {
     return {
       clock: { now: () => this.nowMs },
       random: { next: () => 0.5, bytes: (length) => new Uint8Array(length) },
+      hashes: hashesPort,
       defer: (task) => void this.#tasks.push(task),
       log: {
         error: (text) => void this.warnings.push(text),

@@ -4,6 +4,7 @@
  * something, or the disk is full for a while. Nothing acknowledged may be lost, nothing settled may
  * return (see queue-model.ts for the exact promise).
  */
+import { hashesPort } from '#server/hashes.ts';
 import assert from 'node:assert/strict';
 import { UserTable } from '#auth/user-table.ts';
 import { Broker } from '#core/broker.ts';
@@ -81,6 +82,7 @@ export class BrokerRun {
     const ports: Ports = {
       clock: { now: () => this.#nowMs },
       random: this.#random,
+      hashes: hashesPort,
       defer: (task) => void setImmediate(() => life === this.#life && task()),
       log: { error: () => {}, warn: () => {}, info: () => {} },
     };

@@ -6,6 +6,7 @@ import type { JoinRequest, JoinResult, SyncResult } from './group-member.ts';
 import { type LogConfig, Sync } from '../log.ts';
 import type { Ports } from '../ports.ts';
 import { Schedule } from '../schedule.ts';
+import { hashesPort } from '#server/hashes.ts';
 import { MemoryStore } from '#storage/memory-store.ts';
 
 const CONFIG: LogConfig = {
@@ -26,6 +27,7 @@ let nextByte = 0;
 const ports: Ports = {
   clock: { now: () => nowMs },
   random: { next: () => 0.5, bytes: (length) => new Uint8Array(length).fill(++nextByte) },
+  hashes: hashesPort,
   defer: setImmediate,
   log: { error: () => {}, warn: () => {}, info: () => {} },
 };

@@ -10,7 +10,7 @@
  * Origin.None means that the properties are the record's own neutral headers (`headers`), as in a
  * record that a Kafka client produced.
  */
-export const Origin = { None: 0, Amqp091: 1 } as const;
+export const Origin = { None: 0, Amqp091: 1, Nats: 2, Sqs: 3 } as const;
 export type Origin = (typeof Origin)[keyof typeof Origin];
 
 /** Why a message left a queue other than by being accepted. */

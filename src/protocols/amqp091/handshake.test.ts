@@ -98,7 +98,14 @@ test('guest only from this machine', async () => {
 });
 
 function connectFrom(remoteAddress: string, loopback: boolean) {
-  return { remoteAddress, remotePort: 1, localAddress: '10.0.0.2', localPort: 5672, loopback };
+  return {
+    remoteAddress,
+    remotePort: 1,
+    localAddress: '10.0.0.2',
+    localPort: 5672,
+    tls: 'none' as const,
+    loopback,
+  };
 }
 
 for (const [field, args, text] of [

@@ -241,6 +241,7 @@ test('the address told to a client is the one it came by', async () => {
     const peer = new KafkaPeer(memory, kafkaOf(memory), {
       remoteAddress: '::1',
       remotePort: 1,
+      tls: 'none',
       localAddress,
       localPort: 9192,
       loopback: true,
