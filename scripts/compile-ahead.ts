@@ -14,7 +14,8 @@ const TIMEOUT_MS = 30_000;
 const posthorn = fileURLToPath(new URL('../bin/posthorn.js', import.meta.url));
 
 const folder = await mkdtemp(join(tmpdir(), 'posthorn-compile-'));
-const ports = ['kafka', 'amqp', 'http'].flatMap((name) => ['--port', `${name}=0`]);
+const names = ['kafka', 'amqp', 'nats', 'sqs', 'nats-http', 'http'];
+const ports = names.flatMap((name) => ['--port', `${name}=0`]);
 const broker = spawn(process.execPath, [posthorn, 'serve', '--data', folder, ...ports], {
   stdio: ['ignore', 'pipe', 'ignore'],
   timeout: TIMEOUT_MS,

@@ -25,7 +25,8 @@ export function addServe(program: Command): void {
     .option('--host <address>', 'address to listen on (default: 127.0.0.1 and ::1)', once('--host'))
     .option(
       '--port <name>=<port>',
-      'port of a protocol: kafka (9092), amqp (5672), http (15672); 0 = any free port; repeatable',
+      'port of a protocol: kafka (9092), amqp (5672), nats (4222), sqs (9324), nats-http (8222), ' +
+        'http (15672); 0 = any free port, off = none; repeatable',
       (value: string, earlier: string[] | undefined) => [...(earlier ?? []), value],
     )
     .option(

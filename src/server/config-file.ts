@@ -11,7 +11,8 @@ import { didYouMean } from './closest.ts';
 import { usageError } from './refused-start.ts';
 import { LOG_LEVELS, PORT_NAMES, type PortName } from './settings.ts';
 
-const port = z.int().min(0).max(65_535);
+/** False: not listened on. */
+const port = z.union([z.int().min(0).max(65_535), z.literal(false)]);
 
 /** Every limit of the core by its own name. */
 const limits = Object.fromEntries(
@@ -54,7 +55,7 @@ const schema = z.strictObject({
     .strictObject(
       Object.fromEntries(PORT_NAMES.map((name) => [name, port.optional()])) as Record<
         PortName,
-        z.ZodOptional<z.ZodInt>
+        z.ZodOptional<typeof port>
       >,
     )
     .optional(),

@@ -7,7 +7,7 @@ import { UserTable } from '#auth/user-table.ts';
 import { defaultLimits } from '#core/limits.ts';
 import { readSettings } from './config.ts';
 import { RefusedStart } from './refused-start.ts';
-import type { Flags } from './settings.ts';
+import { type Flags, STANDARD_PORTS } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'posthorn-config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -33,7 +33,14 @@ describe('settings', () => {
     assert.equal(settings.dataFolder, resolve('data'));
     assert.deepEqual(settings.hosts, ['127.0.0.1', '::1']);
     assert.equal(settings.hostsAreDefault, true);
-    assert.deepEqual(settings.ports, { kafka: 9092, amqp: 5672, http: 15672 });
+    assert.deepEqual(settings.ports, {
+      kafka: 9092,
+      amqp: 5672,
+      nats: 4222,
+      sqs: 9324,
+      'nats-http': 8222,
+      http: 15672,
+    });
     assert.equal(settings.sync, 'commit');
     assert.equal(settings.logLevel, 'warn');
   });
@@ -42,13 +49,14 @@ describe('settings', () => {
     const settings = await readSettings({
       data: 'elsewhere',
       host: '0.0.0.0',
-      port: ['kafka=0', 'http=8080'],
+      port: ['kafka=0', 'http=8080', 'nats-http=8223', 'sqs=off'],
       sync: 'os',
     });
     assert.equal(settings.dataFolder, resolve('elsewhere'));
     assert.deepEqual(settings.hosts, ['0.0.0.0']);
     assert.equal(settings.hostsAreDefault, false);
-    assert.deepEqual(settings.ports, { kafka: 0, amqp: 5672, http: 8080 });
+    const given = { kafka: 0, http: 8080, 'nats-http': 8223, sqs: null };
+    assert.deepEqual(settings.ports, { ...STANDARD_PORTS, ...given });
     assert.equal(settings.sync, 'os');
   });
 
@@ -56,7 +64,7 @@ describe('settings', () => {
     const config = file({
       data: 'kept',
       host: ['127.0.0.1'],
-      ports: { kafka: 1, amqp: 2 },
+      ports: { kafka: 1, amqp: 2, nats: false },
       sync: 'os',
       log: { level: 'debug' },
       limits: { connectionsMax: 7 },
@@ -65,7 +73,7 @@ describe('settings', () => {
     assert.equal(settings.dataFolder, join(folder, 'kept'));
     assert.deepEqual(settings.hosts, ['127.0.0.1']);
     assert.equal(settings.hostsAreDefault, false);
-    assert.deepEqual(settings.ports, { kafka: 3, amqp: 2, http: 15672 });
+    assert.deepEqual(settings.ports, { ...STANDARD_PORTS, kafka: 3, amqp: 2, nats: null });
     assert.equal(settings.sync, 'commit');
     assert.equal(settings.logLevel, 'debug');
     assert.equal(settings.limits.connectionsMax, 7);
@@ -79,7 +87,7 @@ describe('docs/configuration.md', () => {
     const example = /```json\n([\s\S]*?)```/.exec(text)?.[1];
     assert.ok(example);
     const { users } = await readSettings({ config: file(example) });
-    assert.equal(await new UserTable(users!).check('app', 'wrong', true), null);
+    assert.equal(await new UserTable(users).check('app', 'wrong', true), null);
   });
 
   it('names every limit', () => {
@@ -91,9 +99,9 @@ describe('a bad value is refused with a hint', () => {
   it('in flags', async () => {
     await refuses({ port: ['9093'] }, /--port '9093' lacks a name/, /--port kafka=9093/);
     await refuses({ port: ['kakfa=1'] }, /no protocol is called 'kakfa'/, /did you mean 'kafka'\?/);
-    await refuses({ port: ['mqtt=1'] }, /there are kafka, amqp, http/);
+    await refuses({ port: ['mqtt=1'] }, /there are kafka, amqp, nats, sqs, nats-http, http/);
     for (const port of ['', '65536', '-1', '1.5', '0x10', 'any', '1e3', ' 1']) {
-      await refuses({ port: [`kafka=${port}`] }, /is not a port; 0 to 65535/);
+      await refuses({ port: [`kafka=${port}`] }, /is not a port; 0 to 65535/, /off closes it/);
     }
     await refuses({ port: ['kafka=1', 'kafka=2'] }, /--port kafka is given twice/);
     await refuses({ sync: 'comit' }, /neither commit nor os \(did you mean 'commit'\?\)/);

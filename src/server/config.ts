@@ -39,7 +39,7 @@ export async function readSettings(flags: Flags): Promise<Settings> {
     ),
     hosts: host === undefined ? DEFAULT_HOSTS : [host].flat(),
     hostsAreDefault: host === undefined,
-    ports: { ...STANDARD_PORTS, ...file.ports, ...portFlags(flags.port ?? []) },
+    ports: { ...STANDARD_PORTS, ...filePorts(file.ports), ...portFlags(flags.port ?? []) },
     sync: flags.sync === undefined ? (file.sync ?? Sync.Commit) : checkedSync(flags.sync),
     topics: { ...DEFAULT_TOPICS, ...file.topics },
     namespaces: file.namespaces ?? [],
@@ -76,8 +76,16 @@ function checkedSync(value: string): Sync {
   throw usageError(`--sync '${value}' is neither commit nor os${didYouMean(value, known)}`);
 }
 
-function portFlags(values: readonly string[]): Partial<Record<PortName, number>> {
-  const ports: Partial<Record<PortName, number>> = {};
+type PortSettings = Partial<Record<PortName, number | null>>;
+
+/** `false` closes a port. */
+function filePorts(ports: FileSettings['ports'] = {}): PortSettings {
+  const entries = Object.entries(ports).map(([name, port]) => [name, port === false ? null : port]);
+  return Object.fromEntries(entries) as PortSettings;
+}
+
+function portFlags(values: readonly string[]): PortSettings {
+  const ports: PortSettings = {};
   for (const value of values) {
     const split = value.indexOf('=');
     if (split < 0) {
@@ -99,10 +107,13 @@ function portFlags(values: readonly string[]): Partial<Record<PortName, number>>
   return ports;
 }
 
-function checkedPort(flag: string, digits: string): number {
+/** Null when it is to stay closed. */
+function checkedPort(flag: string, digits: string): number | null {
+  if (digits === 'off') return null;
   const port = Number(digits);
   if (/^\d{1,5}$/.test(digits) && port <= 65_535) return port;
   throw usageError(
-    `--port '${flag}': '${digits}' is not a port; 0 to 65535, and 0 takes any free port`,
+    `--port '${flag}': '${digits}' is not a port; 0 to 65535, and 0 takes any free port; ` +
+      'off closes it',
   );
 }

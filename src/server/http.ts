@@ -1,17 +1,17 @@
 /**
- * The HTTP port: binds like the protocols and hands requests to the management layer. It opens
- * first and closes last, so that whoever watches sees the start and the end.
+ * HttpListener: a port that Node's own HTTP answers on, as opposed to a protocol's. It binds like
+ * the protocols; who answers is given.
  *
  * Node's HTTP weighs 18 MB, a fifth of an idle broker, so it is loaded when the first connection
  * comes, and given that connection as it gives itself every later one.
  */
 import type { Server as HttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
-import { answer, type HttpSource } from '#management/http-api.ts';
 import { bind, type Binding, type HostSettings } from './binding.ts';
 import type { Logger } from './log.ts';
+import type { PortName } from './settings.ts';
 
-/** Nobody has reason to be slow with three short GETs. */
+/** Nobody has reason to be slow with short requests. */
 const IDLE_TIMEOUT_MS = 10_000;
 const CONNECTIONS_MAX = 1_000;
 
@@ -24,46 +24,41 @@ export class HttpListener {
     this.#sockets = sockets;
   }
 
+  /** `create` is called with the first connection; what it makes never listens itself. */
   static async open(
+    name: PortName,
     port: number,
     hosts: HostSettings,
-    source: HttpSource,
+    create: () => Promise<HttpServer>,
     logger: Logger,
   ): Promise<HttpListener> {
     const sockets = new Set<Socket>();
     let loading: Promise<HttpServer> | null = null;
+    const load = async (): Promise<HttpServer> => {
+      const server = await create();
+      // It never listens, so its checks of whole requests do not run; this one does.
+      server.timeout = IDLE_TIMEOUT_MS;
+      return server;
+    };
     const take = async (socket: Socket): Promise<void> => {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
       socket.on('error', (error) => logger.debug({ err: error }, 'an HTTP connection failed'));
-      loading ??= createHttpServer(source, logger);
+      loading ??= load();
       (await loading).emit('connection', socket);
       socket.resume();
     };
-    const create = (): Server => {
+    const accept = (): Server => {
       const options = { noDelay: true, pauseOnConnect: true };
       const server = createServer(options, (socket) => void take(socket));
       server.maxConnections = CONNECTIONS_MAX;
       return server;
     };
-    return new HttpListener(await bind('http', port, hosts, create, logger), sockets);
+    return new HttpListener(await bind(name, port, hosts, accept, logger), sockets);
   }
 
   close(): void {
     for (const server of this.binding.servers) server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
-}
-
-async function createHttpServer(source: HttpSource, logger: Logger): Promise<HttpServer> {
-  const http = await import('node:http');
-  const server = http.createServer((request, response) => {
-    answer(request, response, source).catch((error: unknown) => {
-      logger.error({ err: error, url: request.url }, 'an HTTP request failed');
-      response.destroy();
-    });
-  });
-  // It never listens itself, so its checks of whole requests do not run; this one does.
-  server.timeout = IDLE_TIMEOUT_MS;
-  return server;
 }

@@ -11,7 +11,9 @@ describe('a pacemaker', () => {
     };
     const seen = { broker: 0, connections: 0 };
     const listener = { connectionCount: 0, tick: () => void seen.connections++ };
-    const pacemaker = new Pacemaker({ tick: () => void seen.broker++ }, [listener]);
+    const pacemaker = new Pacemaker({ tick: () => void seen.broker++ }, [listener], {
+      now: () => Date.now(),
+    });
     pass(1_000);
     assert.ok(seen.broker >= 9 && seen.broker <= 11, `idle: ${seen.broker} ticks a second`);
     assert.equal(seen.connections, 4);

@@ -35,7 +35,8 @@ export interface Settings {
   hosts: readonly string[];
   /** True when the operator named no host: then a machine without IPv6 is no reason to refuse. */
   hostsAreDefault: boolean;
-  ports: Readonly<Record<PortName, number>>;
+  /** Null: not listened on. */
+  ports: Readonly<Record<PortName, number | null>>;
   sync: Sync;
   logLevel: LogLevel;
   limits: Limits;

@@ -1,13 +1,12 @@
 /**
  * An orderly end: no new connections, everybody takes their leave in the words of their protocol,
- * what is gathered is committed and closed, the folder is free for the next. Each step is bounded:
+ * what is gathered is committed and closed. Each step is bounded:
  * a peer that does not answer, or a disk that hangs, delays the end but does not prevent it.
  */
 import type { Logger } from './log.ts';
 import type { Broker } from '#core/broker.ts';
 import type { HttpListener } from './http.ts';
 import type { Listener } from './listener.ts';
-import type { DataFolderLock } from './lock.ts';
 import type { Pacemaker } from './pacemaker.ts';
 
 /** For goodbyes. Clients answer in milliseconds; who has not is not there. */
@@ -17,19 +16,20 @@ const SHUTDOWN_MS = 15_000;
 
 export interface ServerParts {
   listeners: readonly Listener[];
-  http: HttpListener;
+  httpListeners: readonly HttpListener[];
   broker: Broker;
   pacemaker: Pacemaker;
-  lock: DataFolderLock;
   logger: Logger;
+  /** The store did not close in time. */
+  stuck: () => void;
 }
 
 /** True when every connection took its leave in time. */
 export async function shutDown(parts: ServerParts): Promise<boolean> {
-  const { listeners, http, broker, pacemaker, lock, logger } = parts;
+  const { listeners, httpListeners, broker, pacemaker, logger } = parts;
   const bound = setTimeout(() => {
     logger.fatal({ afterMs: SHUTDOWN_MS }, 'the store did not close in time: ending without it');
-    process.exit(1);
+    parts.stuck();
   }, SHUTDOWN_MS);
   for (const listener of listeners) listener.stopAccepting();
   const drained = await within(DRAIN_MS, Promise.all(listeners.map((it) => it.drain())));
@@ -42,8 +42,7 @@ export async function shutDown(parts: ServerParts): Promise<boolean> {
   }
   pacemaker.stop();
   await broker.close();
-  http.close();
-  lock.release();
+  for (const http of httpListeners) http.close();
   clearTimeout(bound);
   return drained;
 }

@@ -6,7 +6,7 @@ import type { Broker } from '#core/broker.ts';
 import { defaultLimits } from '#core/limits.ts';
 import { createLogger } from '#server/log.ts';
 import { startServer } from '#server/main.ts';
-import type { Settings } from '#server/settings.ts';
+import type { PortName, Settings } from '#server/settings.ts';
 
 /** Of the machine: the process has the clients in it too, and must not seem short of memory. */
 const MEMORY_BYTES = 8 * 1024 ** 3;
@@ -35,8 +35,7 @@ export async function startTestServer(overrides: Partial<Settings> = {}): Promis
     ...overrides,
   };
   const server = await startServer(settings, createLogger(settings.logLevel));
-  const portOf = (name: string): string =>
-    new RegExp(`${name}=127\\.0\\.0\\.1:(\\d+)`).exec(server.readyLine)![1]!;
+  const portOf = (name: PortName): number => server.bound.find((it) => it.name === name)!.port;
   return {
     broker: server.broker,
     amqpUrl: `amqp://guest:guest@127.0.0.1:${portOf('amqp')}`,

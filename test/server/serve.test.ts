@@ -12,7 +12,8 @@ import { after, afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = join(import.meta.dirname, '../..');
-const FREE_PORTS = ['kafka', 'amqp', 'http'].flatMap((name) => ['--port', `${name}=0`]);
+const PORTS = ['kafka', 'amqp', 'nats', 'sqs', 'nats-http', 'http'];
+const FREE_PORTS = PORTS.flatMap((name) => ['--port', `${name}=0`]);
 const folder = mkdtempSync(join(tmpdir(), 'posthorn-serve-'));
 const children: ChildProcess[] = [];
 afterEach(() => children.splice(0).forEach((child) => child.kill('SIGKILL')));
@@ -42,7 +43,7 @@ async function ready(run: Run): Promise<Record<string, string[]>> {
       `not ready: ${run.out}${run.err}`,
     );
   }
-  const pairs = run.out.trim().matchAll(/(\w+)=(\S+)/g);
+  const pairs = run.out.trim().matchAll(/([\w-]+)=(\S+)/g);
   return Object.fromEntries([...pairs].map(([, name, value]) => [name!, value!.split(',')]));
 }
 
@@ -115,7 +116,7 @@ describe('posthorn serve', () => {
     const { port } = other.address() as AddressInfo;
     for (const name of ['kafka', 'amqp', 'http']) {
       const data = ['--data', join(folder, `port-${name}`)];
-      const ports = ['kafka', 'amqp', 'http'].map((own) => `${own}=${own === name ? port : 0}`);
+      const ports = PORTS.map((own) => `${own}=${own === name ? port : 0}`);
       const run = posthorn('serve', ...data, ...ports.flatMap((pair) => ['--port', pair]));
       const taken = new RegExp(`port ${port} \\(${name}\\) is taken on 127.0.0.1`);
       await refused(run, 1, taken, new RegExp(`--port ${name}=<port>`));

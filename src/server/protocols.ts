@@ -1,0 +1,12 @@
+/** The protocols that are served, each with the port it is on; in the order of the ready line. */
+import { amqp091 } from '#protocols/amqp091/index.ts';
+import type { ProtocolFactory } from '#protocols/contract.ts';
+import { kafka } from '#protocols/kafka/index.ts';
+import type { PortName } from './settings.ts';
+
+type ProtocolPort = Exclude<PortName, 'http' | 'nats-http'>;
+
+export const PROTOCOLS: readonly [ProtocolPort, ProtocolFactory][] = [
+  ['kafka', kafka],
+  ['amqp', amqp091],
+];
