@@ -1,16 +1,11 @@
 /**
- * Our own AMQP generator (bench/generators, C): compiled into the cache when its sources change, run
- * once per sample. It checks every delivery itself and fails instead of reporting a rate.
+ * Our own AMQP generator, run once per sample. It checks every delivery itself and fails instead of
+ * reporting a rate.
  */
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { installOnce, run } from '../../scripts/peers/index.ts';
 import { residentBytes, type Usage } from '../server-cost.ts';
 import type { Side } from '../sides.ts';
+import { generator } from './generator.ts';
 import { runTool, type Sample } from './measured-run.ts';
-
-const sources = join(import.meta.dirname, '..', 'generators');
 
 interface LoadResult {
   event: 'filled' | 'start' | 'end' | 'result';
@@ -21,21 +16,8 @@ interface LoadResult {
   confirmUs?: { p50: number; p99: number };
 }
 
-/** Compiles the generator if need be and gives the path of the program. */
-async function amqpLoadProgram(): Promise<string> {
-  const files = readdirSync(sources).filter((file) => /\.[ch]$/.test(file));
-  const hash = createHash('sha256');
-  for (const file of files) hash.update(readFileSync(join(sources, file)));
-  const folder = await installOnce('bench-amqp-load', hash.digest('hex'), async (target) => {
-    const units = files.filter((file) => file.endsWith('.c')).map((file) => join(sources, file));
-    const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror'];
-    await run('cc', [...flags, '-o', join(target, 'amqp-load'), ...units]);
-  });
-  return join(folder, 'amqp-load');
-}
-
 export async function runAmqpLoad(side: Side, args: readonly string[]): Promise<Sample> {
-  const command = await amqpLoadProgram();
+  const command = await generator('amqp');
   let usage: Usage | undefined;
   let result: LoadResult | undefined;
   let filledBytes = 0;

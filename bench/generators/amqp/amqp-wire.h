@@ -1,7 +1,7 @@
 /*
  * The AMQP 0-9-1 bytes the load generator needs: a growable output buffer with big-endian writers,
- * one connection with its input buffer, and the blocking calls used before the load starts
- * (handshake, declare, consume). The load itself never uses the blocking calls.
+ * and the blocking calls used before the load starts (handshake, declare, consume). The load itself
+ * never uses the blocking calls.
  *
  * Frame: type u8, channel u16, size u32, payload, 0xCE. Everything here uses channel 1 (0 for the
  * connection itself).
@@ -9,8 +9,8 @@
 #ifndef POSTHORN_AMQP_WIRE_H
 #define POSTHORN_AMQP_WIRE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "../common/load.h"
+
 #include <string.h>
 
 #define FRAME_METHOD 1
@@ -99,20 +99,8 @@ struct frame {
   uint32_t length;
 };
 
-struct connection {
-  int fd;
-  uint8_t *in; /* received and not yet parsed: in[inStart..inEnd) */
-  size_t inStart;
-  size_t inEnd;
-  size_t inSize;
-  uint32_t frameBytesMax;
-};
-
 /* Takes the next complete frame out of the input buffer; 0 when it holds none. The payload points
    into that buffer and is good until the next read. Exits on a frame without its end byte. */
-static inline int nextFrame(struct connection *c, struct frame *out);
-_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 static inline int nextFrame(struct connection *c, struct frame *out) {
   size_t have = c->inEnd - c->inStart;
   if (have < FRAME_OVERHEAD) return 0;
@@ -129,9 +117,6 @@ static inline int nextFrame(struct connection *c, struct frame *out) {
   c->inStart += (size_t)length + FRAME_OVERHEAD;
   return 1;
 }
-
-/* Reads once into the input buffer. Returns the bytes read, or -1 when nothing is there yet. */
-long receiveSome(struct connection *c);
 
 /* Blocking: TCP connect, AMQP handshake as guest on vhost /, channel 1 open. */
 void amqpOpen(struct connection *c, const char *host, const char *port);

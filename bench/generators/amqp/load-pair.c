@@ -1,10 +1,8 @@
 /* Publishing, confirming, consuming and checking of one pair: see load-pair.h. */
 #include "load-pair.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define RING (1u << 20)
@@ -13,12 +11,6 @@
 #define CLASS_BASIC 60
 #define FLAG_CONTENT_TYPE 0x8000
 #define FLAG_DELIVERY_MODE 0x1000
-
-static void *allocate(size_t count, size_t size) {
-  void *p = calloc(count, size);
-  if (!p) fail("out of memory");
-  return p;
-}
 
 static inline uint8_t patternByte(uint32_t at) { return (uint8_t)(at * 31 + 7); }
 
@@ -87,17 +79,7 @@ uint64_t pairRoom(const struct pair *pair, uint64_t publishMax) {
 }
 
 static int flushBlock(struct pair *pair) {
-  while (pair->blockFrom < pair->blockTo) {
-    ssize_t sent = send(pair->publisher.fd, pair->block + pair->blockFrom,
-                        pair->blockTo - pair->blockFrom, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return 1;
-      if (errno == EINTR) continue;
-      fail("send: %s", strerror(errno));
-    }
-    pair->blockFrom += (size_t)sent;
-  }
-  return 0;
+  return sendSome(&pair->publisher, pair->block, &pair->blockFrom, pair->blockTo);
 }
 
 int pairPublish(struct pair *pair, uint64_t publishMax) {
@@ -243,22 +225,7 @@ void pairReceive(struct pair *pair, int consuming, uint64_t now) {
 }
 
 int pairFlushAcks(struct pair *pair) {
-  while (pair->acksFrom < pair->acks.used) {
-    ssize_t sent = send(pair->consumer.fd, pair->acks.data + pair->acksFrom,
-                        pair->acks.used - pair->acksFrom, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return 1;
-      if (errno == EINTR) continue;
-      fail("send: %s", strerror(errno));
-    }
-    pair->acksFrom += (size_t)sent;
-  }
+  if (sendSome(&pair->consumer, pair->acks.data, &pair->acksFrom, pair->acks.used)) return 1;
   pair->acksFrom = pair->acks.used = 0;
   return 0;
-}
-
-void histogramMerge(struct histogram *into, const struct histogram *from) {
-  into->count += from->count;
-  if (from->maxNs > into->maxNs) into->maxNs = from->maxNs;
-  for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) into->buckets[i] += from->buckets[i];
 }

@@ -1,29 +1,10 @@
 /* Byte writers and the blocking AMQP calls of the load generator: see amqp-wire.h. */
 #include "amqp-wire.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define INPUT_BYTES (512 * 1024)
 #define FRAME_BYTES_WANTED 131072u
-
-void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fputs("amqp-load: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-  va_end(arguments);
-  exit(2);
-}
 
 void bytesReserve(struct bytes *b, size_t extra) {
   if (b->used + extra <= b->size) return;
@@ -93,30 +74,8 @@ void frameEnd(struct bytes *b, size_t start) {
   put8(b, FRAME_END);
 }
 
-long receiveSome(struct connection *c) {
-  if (c->inStart > 0) {
-    memmove(c->in, c->in + c->inStart, c->inEnd - c->inStart);
-    c->inEnd -= c->inStart;
-    c->inStart = 0;
-  }
-  ssize_t got = recv(c->fd, c->in + c->inEnd, c->inSize - c->inEnd, 0);
-  if (got > 0) {
-    c->inEnd += (size_t)got;
-    return got;
-  }
-  if (got == 0) fail("the server closed the connection");
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return -1;
-  fail("recv: %s", strerror(errno));
-}
-
-static void sendAll(struct connection *c, struct bytes *b) {
-  size_t done = 0;
-  while (done < b->used) {
-    ssize_t sent = send(c->fd, b->data + done, b->used - done, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) fail("send: %s", strerror(errno));
-    done += (size_t)sent;
-  }
+static void sendBytes(struct connection *c, struct bytes *b) {
+  sendAll(c, b->data, b->used);
   b->used = 0;
 }
 
@@ -146,35 +105,13 @@ static void await(struct connection *c, uint32_t wanted, struct frame *out) {
   }
 }
 
-static void dial(struct connection *c, const char *host, const char *port) {
-  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-  struct addrinfo *found = NULL;
-  int code = getaddrinfo(host, port, &hints, &found);
-  if (code != 0) fail("%s: %s", host, gai_strerror(code));
-  c->fd = -1;
-  for (struct addrinfo *a = found; a; a = a->ai_next) {
-    c->fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
-    if (c->fd >= 0 && connect(c->fd, a->ai_addr, a->ai_addrlen) == 0) break;
-    if (c->fd >= 0) close(c->fd);
-    c->fd = -1;
-  }
-  freeaddrinfo(found);
-  if (c->fd < 0) fail("cannot connect to %s:%s: %s", host, port, strerror(errno));
-  int yes = 1;
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-}
-
 void amqpOpen(struct connection *c, const char *host, const char *port) {
   struct bytes b = {0};
   struct frame f;
-  dial(c, host, port);
-  c->inSize = INPUT_BYTES;
-  c->in = malloc(c->inSize);
-  if (!c->in) fail("out of memory");
-  c->inStart = c->inEnd = 0;
+  dial(c, host, port, INPUT_BYTES);
 
   putRaw(&b, "AMQP\0\0\x09\x01", 8);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, CONNECTION_START, &f);
 
   size_t start = methodBegin(&b, 0, CONNECTION_START_OK);
@@ -183,13 +120,12 @@ void amqpOpen(struct connection *c, const char *host, const char *port) {
   putLong(&b, "\0guest\0guest", 12);
   putShort(&b, "en_US");
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, CONNECTION_TUNE, &f);
 
   uint16_t channelMax = get16(f.payload + 4);
   uint32_t frameMax = get32(f.payload + 6);
   if (frameMax == 0 || frameMax > FRAME_BYTES_WANTED) frameMax = FRAME_BYTES_WANTED;
-  c->frameBytesMax = frameMax;
   start = methodBegin(&b, 0, CONNECTION_TUNE_OK);
   put16(&b, channelMax);
   put32(&b, frameMax);
@@ -200,13 +136,13 @@ void amqpOpen(struct connection *c, const char *host, const char *port) {
   putShort(&b, "");
   put8(&b, 0);
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, CONNECTION_OPEN_OK, &f);
 
   start = methodBegin(&b, 1, CHANNEL_OPEN);
   putShort(&b, "");
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, CHANNEL_OPEN_OK, &f);
   free(b.data);
 }
@@ -228,7 +164,7 @@ uint32_t amqpDeclareQueue(struct connection *c, const char *queue, int passive, 
     set32(b.data + table, (uint32_t)(b.used - table - 4));
   }
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, QUEUE_DECLARE_OK, &f);
   free(b.data);
   return get32(f.payload + 5 + f.payload[4]);
@@ -242,7 +178,7 @@ void amqpDeleteQueue(struct connection *c, const char *queue) {
   putShort(&b, queue);
   put8(&b, 0);
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, QUEUE_DELETE_OK, &f);
   free(b.data);
 }
@@ -253,7 +189,7 @@ void amqpConfirmSelect(struct connection *c) {
   size_t start = methodBegin(&b, 1, CONFIRM_SELECT);
   put8(&b, 0);
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, CONFIRM_SELECT_OK, &f);
   free(b.data);
 }
@@ -267,7 +203,7 @@ void amqpConsume(struct connection *c, const char *queue, uint16_t prefetch, int
     put16(&b, prefetch);
     put8(&b, 0);
     frameEnd(&b, qos);
-    sendAll(c, &b);
+    sendBytes(c, &b);
     await(c, BASIC_QOS_OK, &f);
   }
   size_t start = methodBegin(&b, 1, BASIC_CONSUME);
@@ -277,7 +213,7 @@ void amqpConsume(struct connection *c, const char *queue, uint16_t prefetch, int
   put8(&b, autoAck ? 2 : 0);
   put32(&b, 0);
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   await(c, BASIC_CONSUME_OK, &f);
   free(b.data);
 }
@@ -289,10 +225,9 @@ void amqpClose(struct connection *c) {
   putShort(&b, "done");
   put32(&b, 0);
   frameEnd(&b, start);
-  sendAll(c, &b);
+  sendBytes(c, &b);
   struct frame f;
   await(c, CONNECTION_CLOSE_OK, &f);
-  close(c->fd);
-  free(c->in);
+  hangUp(c);
   free(b.data);
 }

@@ -6,9 +6,6 @@
 #define POSTHORN_LOAD_PAIR_H
 
 #include "amqp-wire.h"
-#include "histogram.h"
-
-#include <time.h>
 
 #define SAMPLE_EVERY 64
 
@@ -58,12 +55,6 @@ struct pair {
   struct histogram *confirmLatency, *deliveryLatency;
 };
 
-static inline uint64_t nowNs(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
 void parseOptions(struct options *options, int argc, char **argv);
 
 void pairInit(struct pair *pair, const struct options *options, int index);
@@ -77,7 +68,5 @@ void pairReceive(struct pair *pair, int consuming, uint64_t now);
 /* Sends the acks collected so far. Returns 1 when the socket takes no more. */
 int pairFlushAcks(struct pair *pair);
 void pairAckRest(struct pair *pair);
-
-void histogramMerge(struct histogram *into, const struct histogram *from);
 
 #endif

@@ -16,12 +16,8 @@
 #include "load-pair.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define STALL_NS 30000000000ull
@@ -50,13 +46,6 @@ struct window {
 
 static struct load load;
 
-static double ownCpuSeconds(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 static struct totals totalsNow(void) {
   struct totals sum = {0};
   for (int i = 0; i < load.options.pairs; i++) {
@@ -65,13 +54,6 @@ static struct totals totalsNow(void) {
     sum.consumed += load.pairs[i].consumed;
   }
   return sum;
-}
-
-static void setBlocking(int fd, int blocking) {
-  int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) < 0) {
-    fail("fcntl: %s", strerror(errno));
-  }
 }
 
 static void watchOut(struct endpoint *e, int fd, int wantsOut) {
@@ -152,11 +134,6 @@ static void turn(int publishing, uint64_t publishMax) {
          (unsigned long long)(STALL_NS / 1000000000ull), (unsigned long long)t.published,
          (unsigned long long)t.confirmed, (unsigned long long)t.consumed);
   }
-}
-
-static void announce(const char *event) {
-  printf("{\"event\":\"%s\"}\n", event);
-  fflush(stdout);
 }
 
 static void windowStart(struct window *w) {
@@ -270,15 +247,8 @@ static void report(const struct window *w) {
          (unsigned long long)(w->end.confirmed - w->start.confirmed),
          (unsigned long long)(w->end.consumed - w->start.consumed), w->cpuEnd - w->cpuStart,
          (unsigned long long)all.consumed, (unsigned long long)(all.consumed / SAMPLE_EVERY));
-  const struct histogram *both[] = {&confirm, &delivery};
-  const char *names[] = {"confirmUs", "deliveryUs"};
-  for (int i = 0; i < 2; i++) {
-    if (both[i]->count == 0 || (i == 1 && load.options.mode != MODE_BOTH)) continue;
-    printf(",\"%s\":{\"p50\":%.1f,\"p99\":%.1f,\"p999\":%.1f,\"max\":%.1f}", names[i],
-           (double)histogramPercentile(both[i], 0.5) / 1e3,
-           (double)histogramPercentile(both[i], 0.99) / 1e3,
-           (double)histogramPercentile(both[i], 0.999) / 1e3, (double)both[i]->maxNs / 1e3);
-  }
+  reportLatency("confirmUs", &confirm);
+  if (load.options.mode == MODE_BOTH) reportLatency("deliveryUs", &delivery);
   puts("}");
 }
 

@@ -1,9 +1,7 @@
 /* Command line of the AMQP load generator: see load-pair.h for what each option means. */
 #include "load-pair.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 
 static const struct option known[] = {
   {"host", required_argument, NULL, 'h'},     {"port", required_argument, NULL, 'p'},
@@ -15,24 +13,6 @@ static const struct option known[] = {
   {"ack-every", required_argument, NULL, 'a'}, {"seconds", required_argument, NULL, 'T'},
   {"warmup", required_argument, NULL, 'W'},   {NULL, 0, NULL, 0},
 };
-
-static uint64_t number(const char *text, uint64_t low, uint64_t high) {
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno || *end || end == text || value < low || value > high) {
-    fail("%s is not a number from %llu to %llu", text, (unsigned long long)low,
-         (unsigned long long)high);
-  }
-  return value;
-}
-
-static double seconds(const char *text) {
-  char *end;
-  double value = strtod(text, &end);
-  if (*end || end == text || value < 0 || value > 3600) fail("%s is not a time in seconds", text);
-  return value;
-}
 
 static enum mode mode(const char *text) {
   if (strcmp(text, "both") == 0) return MODE_BOTH;
@@ -62,15 +42,15 @@ void parseOptions(struct options *o, int argc, char **argv) {
       case 't': o->queueType = optarg; break;
       case 'm': o->mode = mode(optarg); break;
       case 'd': o->durable = 1; break;
-      case 'n': o->pairs = (int)number(optarg, 1, 64); break;
-      case 's': o->bodyBytes = (uint32_t)number(optarg, 8, 100000); break;
-      case 'w': o->window = number(optarg, 0, 500000); break;
-      case 'b': o->backlog = number(optarg, 1, 1000000); break;
-      case 'c': o->messages = number(optarg, 1, 100000000); break;
-      case 'f': o->prefetch = (uint16_t)number(optarg, 0, 65535); break;
-      case 'a': o->ackEvery = (uint32_t)number(optarg, 0, 65535); break;
-      case 'T': o->seconds = seconds(optarg); break;
-      case 'W': o->warmupSeconds = seconds(optarg); break;
+      case 'n': o->pairs = (int)parseNumber(optarg, 1, 64); break;
+      case 's': o->bodyBytes = (uint32_t)parseNumber(optarg, 8, 100000); break;
+      case 'w': o->window = parseNumber(optarg, 0, 500000); break;
+      case 'b': o->backlog = parseNumber(optarg, 1, 1000000); break;
+      case 'c': o->messages = parseNumber(optarg, 1, 100000000); break;
+      case 'f': o->prefetch = (uint16_t)parseNumber(optarg, 0, 65535); break;
+      case 'a': o->ackEvery = (uint32_t)parseNumber(optarg, 0, 65535); break;
+      case 'T': o->seconds = parseSeconds(optarg); break;
+      case 'W': o->warmupSeconds = parseSeconds(optarg); break;
       default: fail("unknown option");
     }
   }
