@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { PORT_NAMES, type PortName } from '#server/settings.ts';
 
 const MAIN = fileURLToPath(new URL('../../bin/posthorn.js', import.meta.url));
 const READY_WITHIN_MS = 20_000;
@@ -38,22 +39,26 @@ async function freePort(): Promise<number> {
 
 export class BrokerProcess {
   readonly dataDir: string;
-  readonly amqpPort: number;
-  readonly kafkaPort: number;
-  readonly httpPort: number;
+  readonly ports: Readonly<Record<PortName, number>>;
   readonly #flags: readonly string[];
   #child: ChildProcess | null = null;
   #gone: Promise<Exit> | null = null;
 
-  private constructor(dataDir: string, ports: readonly number[], flags: readonly string[]) {
+  private constructor(
+    dataDir: string,
+    ports: Readonly<Record<PortName, number>>,
+    flags: readonly string[],
+  ) {
     this.dataDir = dataDir;
-    [this.amqpPort, this.kafkaPort, this.httpPort] = ports as [number, number, number];
+    this.ports = ports;
     this.#flags = flags;
   }
 
   static async at(dataDir: string, flags: readonly string[] = []): Promise<BrokerProcess> {
-    const ports = [await freePort(), await freePort(), await freePort()];
-    return new BrokerProcess(dataDir, ports, flags);
+    const ports = new Map<PortName, number>();
+    for (const name of PORT_NAMES) ports.set(name, await freePort());
+    const byName = Object.fromEntries(ports) as Record<PortName, number>;
+    return new BrokerProcess(dataDir, byName, flags);
   }
 
   get pid(): number {
@@ -61,7 +66,6 @@ export class BrokerProcess {
   }
 
   async start(): Promise<void> {
-    const ports = { amqp: this.amqpPort, kafka: this.kafkaPort, http: this.httpPort };
     const child = spawn(
       process.execPath,
       [
@@ -71,7 +75,7 @@ export class BrokerProcess {
         this.dataDir,
         '--host',
         '127.0.0.1',
-        ...Object.entries(ports).flatMap(([name, port]) => ['--port', `${name}=${port}`]),
+        ...Object.entries(this.ports).flatMap(([name, port]) => ['--port', `${name}=${port}`]),
         ...this.#flags,
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },

@@ -40,14 +40,14 @@ export async function diskFullRound(folder: string): Promise<DiskFullCounts> {
 
 async function fillAndFree(broker: BrokerProcess, disk: string): Promise<DiskFullCounts> {
   const failures: string[] = [];
-  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.amqpPort}`);
+  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.ports.amqp}`);
   const blocked: boolean[] = [];
   connection.on('blocked', () => blocked.push(true));
   connection.on('unblocked', () => blocked.push(false));
   const publisher = await connection.createConfirmChannel();
   await publisher.assertQueue(QUEUE, { durable: true });
   const producer = new Kafka({
-    brokers: [`127.0.0.1:${broker.kafkaPort}`],
+    brokers: [`127.0.0.1:${broker.ports.kafka}`],
     logLevel: logLevel.NOTHING,
     retry: { retries: 1, initialRetryTime: 50 },
   }).producer();
@@ -103,7 +103,7 @@ async function publish(channel: ConfirmChannel, count: number): Promise<number> 
 }
 
 async function consumeSome(broker: BrokerProcess, countMax: number): Promise<number> {
-  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.amqpPort}`);
+  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.ports.amqp}`);
   const channel = await connection.createChannel();
   let count = 0;
   while (count < countMax) {

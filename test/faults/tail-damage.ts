@@ -133,10 +133,10 @@ async function startAndCount(
 async function write(dataDir: string): Promise<void> {
   const broker = await BrokerProcess.at(dataDir);
   await broker.start();
-  const kafka = kafkaAt(broker.kafkaPort);
+  const kafka = kafkaAt(broker.ports.kafka);
   const producer = kafka.producer({ allowAutoTopicCreation: true });
   await producer.connect();
-  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.amqpPort}`);
+  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.ports.amqp}`);
   // The kill below ends the connection under the client.
   connection.on('error', () => {});
   const channel = await connection.createConfirmChannel();
@@ -155,7 +155,7 @@ function kafkaAt(port: number): Kafka {
 }
 
 async function topicCount(broker: BrokerProcess): Promise<number> {
-  const admin = kafkaAt(broker.kafkaPort).admin();
+  const admin = kafkaAt(broker.ports.kafka).admin();
   await admin.connect();
   const [offsets] = await admin.fetchTopicOffsets(TOPIC);
   await admin.disconnect();
@@ -163,7 +163,7 @@ async function topicCount(broker: BrokerProcess): Promise<number> {
 }
 
 async function queueCount(broker: BrokerProcess): Promise<number> {
-  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.amqpPort}`);
+  const connection = await amqp.connect(`amqp://127.0.0.1:${broker.ports.amqp}`);
   const channel = await connection.createChannel();
   let count = 0;
   while ((await channel.get(QUEUE, { noAck: true })) !== false) count++;
