@@ -25,6 +25,19 @@ test('timers run in order of time, equal ones in the order they were set', () =>
   assert.equal(schedule.nextMs, Infinity);
 });
 
+test('it is told when the next time is earlier, and only then', () => {
+  const schedule = new Schedule();
+  const heard: number[] = [];
+  schedule.whenEarlier = () => heard.push(schedule.nextMs);
+  for (const timeMs of [50, 60, 40, 50, 40, 10]) schedule.at(timeMs, () => {});
+  assert.deepEqual(heard, [50, 40, 10]);
+  schedule.due(45);
+  schedule.at(55, () => {});
+  assert.deepEqual(heard, [50, 40, 10]);
+  schedule.at(46, () => {});
+  assert.deepEqual(heard.at(-1), 46);
+});
+
 test('a task may cancel one that is due with it, and what it adds runs next time', () => {
   const schedule = new Schedule();
   const ran: string[] = [];

@@ -2,7 +2,7 @@
  * Schedule: all timers of the broker in one binary heap.
  *
  * `at` and `cancel` are O(log n); a million timers are a million small objects and one array. The
- * owner calls `due(now)` at `nextMs` or later: a task runs late, never early, and is told nothing
+ * owner calls `due(now)` at `nextMs` or later, and hears when that has become earlier: a task runs late, never early, and is told nothing
  * but that it is due, so whoever repeats computes from its own last time and does not drift.
  */
 import { invariant } from './errors.ts';
@@ -34,6 +34,8 @@ function before(a: Timer, b: Timer): boolean {
 export class Schedule {
   readonly #heap: Timer[] = [];
   #order = 0;
+  /** `nextMs` is earlier than it was: whoever sleeps until then must not. Called by `at`. */
+  whenEarlier: () => void = () => {};
 
   get size(): number {
     return this.#heap.length;
@@ -50,6 +52,7 @@ export class Schedule {
     const timer = new Timer(timeMs, task, this.#order++);
     this.#heap.push(timer);
     this.#rise(this.#heap.length - 1, timer);
+    if (timer.slot === 0) this.whenEarlier();
     return timer;
   }
 
