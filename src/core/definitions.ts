@@ -51,6 +51,7 @@ export function queueJson(id: number, options: QueueOptions): Table {
   for (const [name, value] of Object.entries(defaultQueueOptions())) {
     const set = options[name as keyof QueueOptions];
     if (name === 'exclusiveTo' || name === 'arguments' || set === value) continue;
+    if (name === 'annotations' && Object.keys(options.annotations).length === 0) continue;
     table[name] = set as Json;
   }
   if (Object.keys(options.arguments).length > 0) table['arguments'] = toJson(options.arguments);

@@ -20,7 +20,7 @@ import type { LiveSubscriber } from './routing/live-subscriber.ts';
 import type { CommitWaiter } from './log.ts';
 import type { Destination, Message, Outcome } from './message/message.ts';
 import { Queue } from './queue/queue.ts';
-import type { QueueOptions } from './queue/queue-options.ts';
+import type { MutableQueueOptions, QueueOptions } from './queue/queue-options.ts';
 import type { QueueHome } from './queue/queue-services.ts';
 import { publishTo, Router } from './routing/router.ts';
 import type { RouterTables } from './routing/router.ts';
@@ -226,6 +226,15 @@ export class Namespace implements RouterTables, QueueHome {
     if (owner !== null && exclusiveTo !== null && exclusiveTo !== owner)
       throw this.#refusal('locked', 'queue', name, 'belongs to another connection');
     return queue;
+  }
+
+  /** Takes effect at once, and is kept. Throws BrokerError 'not-found', 'invalid-argument',
+   * 'unsupported'. */
+  alterQueue(name: string, changes: Partial<MutableQueueOptions>): void {
+    const queue = this.queue(name, null);
+    queue.alter(changes);
+    if (!queue.options.durable) return;
+    this.broker.catalog.set('queue', this.name, [name], queueJson(queue.id, queue.options));
   }
 
   /** Returns how many messages were dropped. Throws BrokerError 'not-found', 'locked', 'in-use',

@@ -77,6 +77,9 @@ export class Message {
   durable = false;
   /** Dead-letter history, newest first; null when it never died. */
   deaths: Death[] | null = null;
+  /** The publisher's name for it, by which a queue that forbids duplicates knows it again. */
+  dedupId: string | null = null;
+
   get bodyBytes(): number {
     return this.bodyEnd - this.bodyStart;
   }
@@ -95,6 +98,7 @@ export class Message {
     this.timestampMs = this.expiresAtMs = this.deliverAtMs = this.priority = 0;
     this.durable = false;
     this.deaths = null;
+    this.dedupId = null;
   }
 }
 

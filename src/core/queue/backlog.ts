@@ -22,6 +22,10 @@ import { FifoReady, PriorityReady } from './ready-set.ts';
 import type { ReadySet } from './ready-set.ts';
 import type { Timer } from '../schedule.ts';
 
+/** What a return does to the delivery count: nothing, raises it, or it was raised before. */
+export const Counting = { Not: 0, Now: 1, Done: 2 } as const;
+export type Counting = (typeof Counting)[keyof typeof Counting];
+
 /** Most messages that die in one go. */
 const DEATHS_PER_TURN = 2000;
 
@@ -38,6 +42,8 @@ export class Backlog {
   /** Hidden messages that die as soon as their bytes are there. */
   #condemned: { offset: number; reason: DeathReason }[] = [];
   #expiryTimer: Timer | null = null;
+  /** The head of the line must be looked at before it is handed out, whatever it is. */
+  #checksHead = false;
   #closed = false;
 
   /** `wake`: there may be something to hand out. */
@@ -54,6 +60,23 @@ export class Backlog {
       priorityMax === null
         ? new FifoReady(chunks, content.tail)
         : new PriorityReady(chunks, priorityMax);
+    this.altered();
+  }
+
+  /** The queue's options have changed. */
+  altered(): void {
+    this.#checksHead = this.#options.receivesMax !== null;
+  }
+
+  get delayedCount(): number {
+    return this.#delayed === null ? 0 : this.#delayed.size;
+  }
+
+  /** There are ready messages, and the next one's bytes must be read first. */
+  get isLoading(): boolean {
+    if (this.readyCount === 0) return false;
+    const offset = this.#ready.peek();
+    return offset < 0 ? this.content.unread > 0 : this.store.chunks.find(offset)!.bytes === null;
   }
 
   get readyCount(): number {
@@ -129,7 +152,7 @@ export class Backlog {
    * goes first; when that must wait for bytes or takes too long, there is none until `wake`.
    */
   next(): number {
-    if (this.isBounded && !this.#cutHead()) return -1;
+    if ((this.#checksHead || this.isBounded) && !this.#cutHead()) return -1;
     return this.#peek();
   }
 
@@ -149,17 +172,25 @@ export class Backlog {
       if (offset < 0) return true;
       const chunk = this.store.chunks.find(offset)!;
       const index = offset - chunk.base;
-      const expiresAtMs = chunk.expiresAtMs(index);
-      let reason: DeathReason;
-      if (expiresAtMs !== 0 && expiresAtMs <= nowMs) reason = DeathReason.Expired;
-      else if (this.#overflows()) reason = DeathReason.MaxLength;
-      else return true;
+      const reason = this.#endOf(chunk, index, nowMs);
+      if (reason === null) return true;
       if (deaths === DEATHS_PER_TURN) {
         this.#services.ports.defer(this.#wake);
         return false;
       }
       if (!this.#deaths.die(chunk, index, reason)) return false;
     }
+  }
+
+  /** Why the head of the line must not stay; null when it may. */
+  #endOf(chunk: Chunk, index: number, nowMs: number): DeathReason | null {
+    const { receivesMax } = this.#options;
+    const expiresAtMs = chunk.expiresAtMs(index);
+    if (expiresAtMs !== 0 && expiresAtMs <= nowMs) return DeathReason.Expired;
+    if (this.#overflows()) return DeathReason.MaxLength;
+    return receivesMax !== null && this.store.deliveryCount(chunk, index) >= receivesMax
+      ? DeathReason.DeliveryLimit
+      : null;
   }
 
   #overflows(): boolean {
@@ -210,9 +241,15 @@ export class Backlog {
   }
 
   /** Leased → Ready, or dead when that has happened too often, or hidden for `delayMs`. */
-  release(chunk: Chunk, index: number, counted: boolean, delayMs = 0): void {
+  release(chunk: Chunk, index: number, counting: Counting, delayMs = 0): void {
     chunk.setRedelivered(index);
-    if (counted && this.#countReturn(chunk, index)) {
+    const count = counting === Counting.Now ? this.count(chunk, index) : 0;
+    const { deliveryLimit } = this.#options;
+    if (
+      deliveryLimit !== null &&
+      counting !== Counting.Not &&
+      (count === 0 ? this.store.deliveryCount(chunk, index) : count) > deliveryLimit
+    ) {
       this.condemn(chunk, index, DeathReason.DeliveryLimit);
     } else if (delayMs > 0) {
       this.store.hide(chunk, index);
@@ -220,16 +257,29 @@ export class Backlog {
     } else this.restore(chunk, index);
   }
 
-  /** True when it has now been returned too often. */
-  #countReturn(chunk: Chunk, index: number): boolean {
+  /** One more delivery of a leased message; returns how many there were. */
+  count(chunk: Chunk, index: number): number {
     const count = this.store.deliveryCount(chunk, index) + 1;
     this.store.setDeliveryCount(chunk, index, count);
-    const { deliveryLimit, kind } = this.#options;
-    // A classic queue counts for as long as it lives.
-    if (deliveryLimit !== null || kind === 'quorum') {
+    const { deliveryLimit, receivesMax, kind } = this.#options;
+    // Other queues count for as long as they live.
+    if (deliveryLimit !== null || receivesMax !== null || kind === 'quorum') {
       this.store.acks?.returned(chunk.base + index, count);
     }
-    return deliveryLimit !== null && count > deliveryLimit;
+    return count;
+  }
+
+  /** Ready, Leased or Hidden until its time → Settled. */
+  discard(offset: number): boolean {
+    const chunk = this.store.chunks.find(offset);
+    if (chunk === null || chunk.live === 0) return false;
+    const index = offset - chunk.base;
+    const state = chunk.state(index);
+    if (state === State.Settled) return false;
+    // What is dying is settled when its dead letter is safe.
+    if (state === State.Hidden && this.#delayed?.delete(offset) !== true) return false;
+    this.store.settle(chunk, index);
+    return true;
   }
 
   /** Leased or Hidden → Ready, in its old place. */

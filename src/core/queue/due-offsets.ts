@@ -34,6 +34,11 @@ export class DueOffsets {
     return this.#times.has(offset);
   }
 
+  /** 0 when it is not there. */
+  timeOf(offset: number): number {
+    return this.#times.get(offset) ?? 0;
+  }
+
   /** Sets or moves the time of `offset`. */
   set(offset: number, timeMs: number): void {
     this.#times.set(offset, timeMs);

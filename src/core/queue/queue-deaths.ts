@@ -18,15 +18,20 @@ export class QueueDeaths {
   readonly #queue: Queue;
   readonly #store: ChunkStore;
   readonly #services: QueueServices;
-  readonly #rule: DeadLetterRule | null;
+  #rule: DeadLetterRule | null = null;
   #dying: Dying | null = null;
 
   constructor(queue: Queue, store: ChunkStore) {
     this.#queue = queue;
     this.#store = store;
     this.#services = queue.namespace.broker;
-    const { deadLetterExchange: exchange, deadLetterRoutingKey: routingKey } = queue.options;
-    this.#rule = exchange === null ? null : { queue: queue.name, exchange, routingKey };
+    this.altered();
+  }
+
+  /** The queue's options have changed. */
+  altered(): void {
+    const { deadLetterExchange: exchange, deadLetterRoutingKey: routingKey } = this.#queue.options;
+    this.#rule = exchange === null ? null : { queue: this.#queue.name, exchange, routingKey };
   }
 
   /** Ends a message that is Ready or Leased. False, and nothing done, when its bytes must be read

@@ -7,20 +7,24 @@
  * the bytes just stored; everything else waits in line for `pump`. The line is worked on in #run
  * only, which is never entered twice: a dead letter may come back to this very queue meanwhile.
  */
-import { Backlog } from './backlog.ts';
+import { Backlog, Counting } from './backlog.ts';
 import type { Chunk } from './chunk.ts';
 import { ConsumerLine } from './consumer-line.ts';
 import { isCycle } from './dead-letter.ts';
-import { DueOffsets } from './due-offsets.ts';
 import { BrokerError, invariant } from '../errors.ts';
+import { Intake } from './intake.ts';
 import type { Log } from '../log.ts';
 import { DeathReason, Message, Outcome } from '../message/message.ts';
 import type { Destination } from '../message/message.ts';
 import { OwnLog } from './own-log.ts';
+import type { PullWaiter } from './pull-waiters.ts';
+import { Pulls } from './pulls.ts';
+import type { Lease } from './pulls.ts';
 import type { AckHolder, QueueAcks } from './queue-acks.ts';
 import { QueueDeaths } from './queue-deaths.ts';
 import type { QueueLog } from './queue-log.ts';
-import type { QueueOptions } from './queue-options.ts';
+import { checkMutable, checkOptions, LEASE_MS_DEFAULT } from './queue-options.ts';
+import type { MutableQueueOptions, QueueOptions } from './queue-options.ts';
 import type { QueueHome, QueueServices, SharedSource } from './queue-services.ts';
 import { viewEncoded } from '../message/record.ts';
 import { SharedLog } from './shared-log.ts';
@@ -29,17 +33,8 @@ import type { SubscribeOptions } from './subscription.ts';
 import { UnusedTimer } from './unused-timer.ts';
 import { COPY_BYTES_MAX } from '#wire/output-buffer.ts';
 
-/** A message handed out, to be settled by its offset. */
-export interface Lease {
-  offset: number;
-  /** How often it was handed out before; 0 = not redelivered. */
-  deliveryCount: number;
-}
-
-interface WaitingGet {
-  retry(): void;
-  reject(failure: BrokerError): void;
-}
+export type { Lease } from './pulls.ts';
+export type { PullWaiter } from './pull-waiters.ts';
 
 export class Queue implements Destination, AckHolder {
   readonly name: string;
@@ -53,10 +48,9 @@ export class Queue implements Destination, AckHolder {
   readonly #consumers: ConsumerLine;
   readonly #unused: UnusedTimer | null;
   readonly #view = new Message();
-  /** Leases that end by themselves. */
-  #leases: DueOffsets | null = null;
-  /** get() calls that wait for bytes. */
-  #waiting: WaitingGet[] = [];
+  readonly #pulls: Pulls;
+  /** What is asked of a message before it is taken; null when nothing is. */
+  #intake: Intake | null;
   /** Nobody could take the last one; until somebody says otherwise. */
   #stalled = true;
   #running = false;
@@ -89,10 +83,12 @@ export class Queue implements Destination, AckHolder {
       source === null
         ? new OwnLog(services, log, options, loaded)
         : new SharedLog(services, source.partition, source.startOffset, loaded);
-    if (source !== null) refuseUnshareable(options);
+    checkOptions(options);
     this.#deaths = new QueueDeaths(this, this.#content.store);
     this.#backlog = new Backlog(this, this.#content, this.#deaths, this.#wake);
+    this.#pulls = new Pulls(this.#backlog, services, (offset) => this.#leaseEnded(offset));
     this.#consumers = new ConsumerLine(options.singleActiveConsumer);
+    this.#intake = Intake.for(options, services.ports);
     if (options.durable) {
       const isNew = !services.acks.knows(id);
       this.#content.store.acks = services.acks.register(id, this);
@@ -109,7 +105,7 @@ export class Queue implements Destination, AckHolder {
       expiresMs,
       ports.clock,
       schedule,
-      () => this.#consumers.size > 0,
+      () => this.#consumers.size > 0 || this.#pulls.waiterCount > 0,
       () => this.namespace.queueUnused(this),
     );
   }
@@ -132,17 +128,41 @@ export class Queue implements Destination, AckHolder {
     return this.#content.store.leasedCount;
   }
 
+  /** Messages that are hidden until their time. */
+  get delayedCount(): number {
+    return this.#backlog.delayedCount;
+  }
+
+  /** Where the next message that is published gets its place. */
+  get nextOffset(): number {
+    return this.#content.tail;
+  }
+
   get consumerCount(): number {
     return this.#consumers.size;
   }
 
   /** Routed, plus AwaitCommit when the message and the queue are durable (a quorum queue takes every
-   * message as durable); Refused when it is full;
-   * Unrouted when the queue is gone or the message would go round in a cycle of dead letters. */
+   * message as durable); Refused when the queue is full or the message too large; Unrouted when the
+   * queue is gone or the message would go round in a cycle of dead letters. */
   publish(message: Message): Outcome {
-    const { options } = this;
     if (this.#removed) return Outcome.Unrouted;
     if (message.deaths !== null && isCycle(message.deaths, this.name)) return Outcome.Unrouted;
+    return this.#intake === null ? this.#take(message) : this.#takeIn(message, this.#intake);
+  }
+
+  /** As this queue wants it; the publisher's `message` is left as it was. */
+  #takeIn(message: Message, intake: Intake): Outcome {
+    const { deliverAtMs } = message;
+    if (!intake.admits(message)) return Outcome.Refused;
+    intake.prepare(message);
+    const outcome = this.#take(message);
+    message.deliverAtMs = deliverAtMs;
+    return outcome;
+  }
+
+  #take(message: Message): Outcome {
+    const { options } = this;
     if (options.overflow !== 'drop-head' && this.#backlog.wouldOverflow(message)) {
       if (options.overflow === 'reject-publish-dlx') {
         this.#deaths.sendOn(message, DeathReason.MaxLength);
@@ -166,6 +186,7 @@ export class Queue implements Destination, AckHolder {
       if (message.deaths === null) this.#run();
       else this.#services.ports.defer(this.#wake);
     }
+    this.#pulls.notify();
   }
 
   /** Nobody is before it: straight to a consumer, if there is one. */
@@ -174,6 +195,8 @@ export class Queue implements Destination, AckHolder {
     if (subscription === null) {
       if (message.deliverAtMs === 0) this.#stalled = true;
       this.#enqueue(message);
+      // Its time may have been over already.
+      if (!this.#stalled && this.#backlog.readyCount > 0) this.#run();
       return;
     }
     if (subscription.noAck && !this.options.durable && isSmall(message)) {
@@ -226,6 +249,7 @@ export class Queue implements Destination, AckHolder {
       this.#running = false;
     }
     this.#backlog.armExpiry();
+    this.#pulls.notify();
   }
 
   #runOnce(): void {
@@ -253,9 +277,7 @@ export class Queue implements Destination, AckHolder {
   #loaded(): void {
     if (this.#removed) return;
     this.#backlog.endCondemned();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const get of waiting) get.retry();
+    this.#pulls.loaded();
     this.#run();
   }
 
@@ -263,7 +285,7 @@ export class Queue implements Destination, AckHolder {
    * meanwhile waits behind it; purging the queue goes past it. */
   #failed(failure: BrokerError): void {
     if (this.#removed) return;
-    for (const get of this.#waiting.splice(0)) get.reject(failure);
+    this.#pulls.failed(failure);
     for (const subscription of this.#consumers.clear()) subscription.endedByQueue(failure);
     this.touch();
   }
@@ -307,69 +329,67 @@ export class Queue implements Destination, AckHolder {
   get(into: Message, owner: object): Lease | null | Promise<Lease | null> {
     this.#admit(owner);
     this.touch();
-    return this.#leaseNext(into);
-  }
-
-  #leaseNext(into: Message): Lease | null | Promise<Lease | null> {
-    if (this.#removed) return null;
-    const lease = this.#tryLease(into);
-    if (lease !== null || this.#backlog.readyCount === 0) return lease;
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ retry: () => resolve(this.#leaseNext(into)), reject });
-    });
-  }
-
-  /** null when there is none, or its bytes are on their way. */
-  #tryLease(into: Message): Lease | null {
-    const backlog = this.#backlog;
-    const { store } = this.#content;
-    const offset = backlog.next();
-    if (offset < 0) return null;
-    const chunk = store.chunks.find(offset)!;
-    if (!store.ready(chunk)) return null;
-    const index = offset - chunk.base;
-    backlog.take(offset);
-    store.view(chunk, index, into);
-    store.lease(chunk, index);
-    backlog.armExpiry();
-    return { offset, deliveryCount: backlog.deliveriesBefore(chunk, index) };
+    return this.#pulls.get(into);
   }
 
   /**
    * For pull protocols: leases up to `count` messages whose bytes are in memory, each until
-   * `durationMs` have passed; then it is released, counted, unless it was settled or extended.
-   * `each` gets the message during the call only. Returns how many.
+   * `durationMs` have passed (null: the queue's leaseMs); then it is released, unless it was settled
+   * or extended. Every lease counts as a delivery. `each` gets the message during the call only.
+   * Returns how many.
    */
   lease(
     count: number,
-    durationMs: number,
+    durationMs: number | null,
     owner: object,
     each: (message: Message, lease: Lease) => void,
   ): number {
     this.#admit(owner);
     this.touch();
-    const { ports, schedule } = this.#services;
-    this.#leases ??= new DueOffsets(
-      schedule,
-      () => ports.clock.now(),
-      (offset) => this.release([offset], true),
-    );
-    for (let leased = 0; leased < count; leased++) {
-      const lease = this.#tryLease(this.#view);
-      if (lease === null) return leased;
-      this.#leases.set(lease.offset, ports.clock.now() + durationMs);
-      each(this.#view, lease);
-    }
-    return count;
+    const { leaseMs } = this.options;
+    return this.#pulls.lease(count, durationMs ?? leaseMs ?? LEASE_MS_DEFAULT, each);
   }
 
-  /** Moves the end of a timed lease to `durationMs` from now; 0 releases it, uncounted. False when
-   * there is no such lease any more. */
+  #leaseEnded(offset: number): void {
+    const chunk = this.#backlog.leased(offset);
+    if (chunk !== null) this.#backlog.release(chunk, offset - chunk.base, Counting.Done);
+    this.pump();
+  }
+
+  /** Moves the end of a timed lease to `durationMs` from now; 0 releases it. False when there is no
+   * such lease any more. */
   extend(offset: number, durationMs: number): boolean {
-    if (this.#leases === null || !this.#leases.has(offset)) return false;
-    if (durationMs === 0) this.release([offset], false);
-    else this.#leases.set(offset, this.#services.ports.clock.now() + durationMs);
+    if (!this.#pulls.extend(offset, durationMs)) return false;
+    if (durationMs === 0) this.release([offset], true);
     return true;
+  }
+
+  /** Handed out and not settled. */
+  isLeased(offset: number): boolean {
+    return this.#backlog.leased(offset) !== null;
+  }
+
+  /** When a timed lease ends; 0 when there is none. */
+  leaseEndsMs(offset: number): number {
+    return this.#pulls.endsMs(offset);
+  }
+
+  /** `waiter` is called once when something can be leased; at the end of this turn if that is so
+   * now. */
+  wait(waiter: PullWaiter): void {
+    this.#pulls.wait(waiter);
+  }
+
+  /** It waits no longer. Idempotent. */
+  unwait(waiter: PullWaiter): void {
+    this.#pulls.unwait(waiter);
+    this.touch();
+  }
+
+  /** lease() gave less than there is because the next bytes are on their way: waiters are called
+   * when they have come. */
+  get isLoading(): boolean {
+    return this.#backlog.isLoading;
   }
 
   /** Settles one lease. False when it is not leased (its time was up). Credits are given back by
@@ -381,25 +401,29 @@ export class Queue implements Destination, AckHolder {
     return true;
   }
 
-  /** Settles all leases in [from, to]. Returns how many. */
-  acceptRange(from: number, to: number): number {
-    let count = 0;
-    for (let offset = from; offset <= to; offset++) if (this.accept(offset)) count++;
-    return count;
+  /** Settles a message in whatever state it is: in line, leased to anybody or hidden until its
+   * time. False when it is gone, or about to die. */
+  discard(offset: number): boolean {
+    this.#pulls.forget(offset);
+    return this.#backlog.discard(offset);
   }
 
   #leased(offset: number): Chunk | null {
-    if (this.#leases !== null) this.#leases.delete(offset);
+    this.#pulls.forget(offset);
     return this.#backlog.leased(offset);
   }
 
   /** Requeues to where they were; with `delayMs`, not to be seen before. `counted` raises the
-   * delivery count, to which the delivery limit applies. */
+   * delivery count, to which the delivery limit applies; a timed lease was counted when it began. */
   release(offsets: readonly number[], counted: boolean, delayMs = 0): void {
+    const counting = counted ? Counting.Now : Counting.Not;
     for (let i = 0; i < offsets.length; i++) {
       const offset = offsets[i]!;
-      const chunk = this.#leased(offset);
-      if (chunk !== null) this.#backlog.release(chunk, offset - chunk.base, counted, delayMs);
+      const wasTimed = this.#pulls.forget(offset);
+      const chunk = this.#backlog.leased(offset);
+      if (chunk === null) continue;
+      const how = wasTimed ? Counting.Done : counting;
+      this.#backlog.release(chunk, offset - chunk.base, how, delayMs);
     }
     this.pump();
   }
@@ -408,6 +432,16 @@ export class Queue implements Destination, AckHolder {
   reject(offset: number, reason: DeathReason): void {
     const chunk = this.#leased(offset);
     if (chunk !== null) this.#backlog.condemn(chunk, offset - chunk.base, reason);
+  }
+
+  /** Namespace only, which keeps the definition. Throws BrokerError 'invalid-argument'. */
+  alter(changes: Partial<MutableQueueOptions>): void {
+    checkMutable(changes, this.options);
+    Object.assign(this.options, changes);
+    this.#intake = Intake.for(this.options, this.#services.ports);
+    this.#deaths.altered();
+    this.#backlog.altered();
+    this.pump();
   }
 
   /** Drops all ready messages; returns how many. */
@@ -428,10 +462,9 @@ export class Queue implements Destination, AckHolder {
     const count = this.readyCount;
     this.#removed = true;
     this.#unused?.cancel();
-    this.#leases?.clear();
     this.#backlog.close();
     if (this.options.durable) this.#services.acks.forget(this.id);
-    for (const get of this.#waiting.splice(0)) get.retry();
+    this.#pulls.end();
     for (const subscription of this.#consumers.clear()) subscription.endedByQueue(null);
     return count;
   }
@@ -456,14 +489,4 @@ function isSmall(message: Message): boolean {
   const { bodyStart, bodyEnd, sourceStart, sourceEnd, headersStart, headersEnd } = message;
   const bytes = bodyEnd - bodyStart + (sourceEnd - sourceStart) + (headersEnd - headersStart);
   return bytes + (message.keyEnd - message.keyStart) < COPY_BYTES_MAX;
-}
-
-/** A topic keeps its own order, length and age. */
-function refuseUnshareable(options: QueueOptions): void {
-  const { priorityMax, lengthMax, bytesMax, ttlMs } = options;
-  if (priorityMax === null && lengthMax === null && bytesMax === null && ttlMs === null) return;
-  throw new BrokerError(
-    'unsupported',
-    'a queue over a topic has no priorities, length or time to live of its own',
-  );
 }
