@@ -8,7 +8,9 @@
 export { cacheFolder, installOnce, repositoryRoot } from './cache.ts';
 export { run } from './command.ts';
 export { unpackDebianPackages } from './debian-packages.ts';
+export { startElasticmq } from './elasticmq.ts';
 export { kafkaClassPath, startKafka } from './kafka.ts';
 export { copyMavenArtifacts } from './maven.ts';
+export { type NatsPeer, startNats } from './nats.ts';
 export { freePorts, type Peer, spawnOwned } from './peer-process.ts';
 export { startRabbitmq } from './rabbitmq.ts';

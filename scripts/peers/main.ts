@@ -1,15 +1,19 @@
 /**
- * Runs one real peer by hand until Ctrl-C: `node scripts/peers/main.ts kafka|rabbitmq [port]`.
- * Useful as an oracle: point any client at the port it prints.
+ * Runs one real peer by hand until Ctrl-C: `node scripts/peers/main.ts <name> [port]`, where the
+ * name is kafka, rabbitmq, nats or elasticmq. Useful as an oracle: point any client at the port it prints.
  */
 import { rmSync } from 'node:fs';
+import { startElasticmq } from './elasticmq.ts';
 import { startKafka } from './kafka.ts';
+import { startNats } from './nats.ts';
 import type { Peer } from './peer-process.ts';
 import { startRabbitmq } from './rabbitmq.ts';
 
 const starts: Record<string, (port: number | undefined) => Promise<Peer>> = {
   kafka: (port) => startKafka({ port }),
   rabbitmq: (port) => startRabbitmq({ port }),
+  nats: (port) => startNats({ port }),
+  elasticmq: (port) => startElasticmq({ port }),
 };
 
 const [name = '', port] = process.argv.slice(2);

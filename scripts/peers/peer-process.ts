@@ -6,7 +6,7 @@
  * kernel ends it even when we are killed without a chance to clean up.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -45,6 +45,10 @@ process.on('exit', () => {
 });
 
 export async function startPeer(start: PeerStart): Promise<Peer> {
+  // Whoever has the port already would be taken for the peer.
+  if (await accepts(start.port)) {
+    throw new Error(`${start.name}: something else listens on port ${start.port} already`);
+  }
   const child = spawnOwned(start.command, start.args, start.logFile, start.env);
   const gone = new Promise<void>((resolve) => child.on('exit', () => resolve()));
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
@@ -63,7 +67,7 @@ export async function startPeer(start: PeerStart): Promise<Peer> {
       const log = readFileSync(start.logFile, 'utf8').trim().split('\n').slice(-20).join('\n  ');
       throw new Error(`${start.name}: ${why}; ${start.logFile} ends with\n  ${log}`);
     }
-    if (await accepts(start.port)) {
+    if ((await accepts(start.port)) && listens(child.pid!, start.port)) {
       if (start.isReady === undefined || start.isReady(readFileSync(start.logFile, 'utf8'))) break;
     }
     await sleep(50);
@@ -111,6 +115,53 @@ export function accepts(port: number): Promise<boolean> {
     });
     socket.on('error', () => resolve(false));
   });
+}
+
+/**
+ * Whether the process or one of its children listens on the port. Another process may have taken it
+ * after we looked; where there is no /proc the peer's own end tells, a moment later.
+ */
+function listens(root: number, port: number): boolean {
+  const tables = ['/proc/net/tcp', '/proc/net/tcp6'].filter((path) => existsSync(path));
+  if (tables.length === 0) return true;
+  const ending = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const sockets = new Set<string>();
+  for (const line of tables.flatMap((path) => readFileSync(path, 'utf8').split('\n'))) {
+    // Fields: slot, local address, remote address, state (0A = listening), …, inode.
+    const fields = line.trim().split(/\s+/);
+    if (fields[3] === '0A' && fields[1]!.endsWith(ending)) sockets.add(`socket:[${fields[9]}]`);
+  }
+  return descendants(root).some((pid) => openFiles(pid).some((file) => sockets.has(file)));
+}
+
+/** The process itself first. */
+function descendants(pid: number): number[] {
+  const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+  return [pid, ...children.flatMap((child) => descendants(Number(child)))];
+}
+
+function openFiles(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    return []; // ended just now
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // closed just now
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Ports that were free a moment ago, all different. */
