@@ -21,15 +21,13 @@ import { Sync } from './log.ts';
 import type { Commit, Log, LogConfig, LogStore } from './log.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { Metrics } from './metrics.ts';
-import { partitionLogName, queueLogName } from './names.ts';
+import { DEFAULT_NAMESPACE, partitionLogName, queueLogName } from './names.ts';
 import { Namespace } from './namespace.ts';
 import type { Ports } from './ports.ts';
 import type { QueueOptions } from './queue/queue-options.ts';
 import type { QueueServices } from './queue/queue-services.ts';
 import { Schedule } from './schedule.ts';
 import type { Topic } from './topic/topic.ts';
-
-const DEFAULT_NAMESPACE = '/';
 
 export interface BrokerDefaults {
   readonly sync: Sync;
@@ -105,6 +103,7 @@ export class Broker implements QueueServices {
   readonly memory: MemoryBudget;
   readonly catalog: Catalog;
   readonly acks: AckJournal;
+  /** Of the default namespace; `namespace.groups` of any. */
   readonly groups: GroupCoordinator;
   /** Random, made at the first start and kept. 22 characters of base64url, as Kafka's are. */
   readonly clusterId: string;
@@ -330,7 +329,7 @@ export class Broker implements QueueServices {
 
   /** Namespace only. */
   topicDeleted(namespace: Namespace, topic: Topic): void {
-    if (namespace.name === DEFAULT_NAMESPACE) this.groups.topicDeleted(topic.name);
+    namespace.groups.topicDeleted(topic.name);
   }
 
   // ---- Opening and closing

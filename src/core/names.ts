@@ -3,6 +3,8 @@
  */
 import { BrokerError } from './errors.ts';
 
+export const DEFAULT_NAMESPACE = '/';
+
 const SAFE = /^[A-Za-z0-9-]$/;
 const PART_LENGTH_MAX = 120;
 /** A Kafka topic's name (org.apache.kafka.common.internals.Topic). */
@@ -10,7 +12,7 @@ const TOPIC_NAME = /^[A-Za-z0-9._-]{1,249}$/;
 
 /** The default namespace is `default`; others are escaped, so that none can take that name. */
 function namespaceFolder(name: string): string {
-  if (name === '/') return 'default';
+  if (name === DEFAULT_NAMESPACE) return 'default';
   return name === 'default' ? '_64efault' : escaped(name);
 }
 

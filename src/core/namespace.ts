@@ -16,6 +16,7 @@ import { BrokerError } from './errors.ts';
 import type { BrokerErrorCode } from './errors.ts';
 import { Exchange, PREDECLARED_EXCHANGES } from './routing/exchange.ts';
 import type { ExchangeOptions, Route } from './routing/exchange.ts';
+import type { GroupCoordinator } from './group/group-coordinator.ts';
 import type { LiveSubscriber } from './routing/live-subscriber.ts';
 import type { CommitWaiter } from './log.ts';
 import type { Destination, Message, Outcome } from './message/message.ts';
@@ -73,6 +74,11 @@ export class Namespace implements RouterTables, QueueHome {
 
   get topics(): ReadonlyMap<string, Topic> {
     return this.#topics.byName;
+  }
+
+  /** Consumer groups. */
+  get groups(): GroupCoordinator {
+    return this.broker.groups.of(this.name);
   }
 
   // ---- Exchanges

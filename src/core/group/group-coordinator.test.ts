@@ -212,3 +212,20 @@ test('a group that refused its first member leaves nothing behind', () => {
   assert.equal(join('', { protocols: [] })[0]!.error, 'inconsistent-protocol');
   assert.equal(groups.groups.size, 0);
 });
+
+test('groups of two namespaces know nothing of each other, also after a restart', async () => {
+  const others = groups.of('other');
+  assert.equal(groups.of('other'), others);
+  groups.commitOffsets('g', [at(0, 7)], null, () => {});
+  others.commitOffsets('g', [at(0, 9)], null, () => {});
+  others.commitOffsets('only here', [at(0, 1)], null, () => {});
+  await committed();
+  for (const again of [groups, await opened()]) {
+    assert.equal(again.offset('g', 't', 0)?.offset, 7);
+    assert.equal(again.of('other').offset('g', 't', 0)?.offset, 9);
+    assert.deepEqual([...again.groups.keys()], ['g']);
+    assert.deepEqual([...again.of('other').groups.keys()], ['g', 'only here']);
+  }
+  assert.equal(others.deleteGroup('g'), null);
+  assert.equal(groups.offset('g', 't', 0)?.offset, 7);
+});

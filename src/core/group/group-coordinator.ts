@@ -1,8 +1,8 @@
 /**
- * GroupCoordinator: all consumer groups of the broker, their members (group.ts) and the offsets
+ * GroupCoordinator: all consumer groups of a namespace, their members (group.ts) and the offsets
  * that they committed.
  *
- * Offsets and group states live in memory and in one journal; an answer that promises that
+ * Offsets and group states live in memory and in one journal for all namespaces; an answer that promises that
  * something is kept waits for the commit, in order. Offsets of a group without members expire after
  * the retention (KIP-211), counted from when the group became empty or, when no member ever joined,
  * from the commit itself; a group with neither members nor offsets is forgotten.
@@ -15,6 +15,7 @@ import { type CommittedOffset, decodeGroup, decodeOffset } from './group-records
 import { encodeGroup, encodeOffset, groupKey, offsetKey, parseKey } from './group-records.ts';
 import { KeyedJournal } from '../keyed-journal.ts';
 import type { Commit, CommitWaiter, Log } from '../log.ts';
+import { DEFAULT_NAMESPACE } from '../names.ts';
 import type { Ports } from '../ports.ts';
 import type { Schedule, Timer } from '../schedule.ts';
 
@@ -78,29 +79,48 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
   readonly limits: GroupLimits;
   /** group → topic → partition → offset. */
   readonly #offsets = new Map<string, Offsets>();
+  readonly #namespace: string;
+  /** All that share the journal, by namespace. */
+  readonly #siblings: Map<string, GroupCoordinator>;
   readonly #journal: KeyedJournal;
   readonly #services: GroupServices;
   /** In order of their generations. */
   #waiting: Waiting[] = [];
   #waitedGeneration = -1;
 
-  private constructor(journal: KeyedJournal, services: GroupServices) {
+  private constructor(
+    namespace: string,
+    siblings: Map<string, GroupCoordinator>,
+    journal: KeyedJournal,
+    services: GroupServices,
+  ) {
+    this.#namespace = namespace;
+    this.#siblings = siblings.set(namespace, this);
     this.#journal = journal;
     this.#services = services;
     this.limits = { ...DEFAULT_GROUP_LIMITS, ...services.limits };
+    this.#restore();
+    this.#scheduleExpiry();
   }
 
+  /** That of the default namespace. */
   static async open(log: Log, services: GroupServices): Promise<GroupCoordinator> {
     const journal = await KeyedJournal.open(log, services.commit, services.ports.clock);
-    const coordinator = new GroupCoordinator(journal, services);
-    coordinator.#restore();
-    coordinator.#scheduleExpiry();
-    return coordinator;
+    return new GroupCoordinator(DEFAULT_NAMESPACE, new Map(), journal, services);
+  }
+
+  /** That of another namespace, the same object every time. */
+  of(namespace: string): GroupCoordinator {
+    return (
+      this.#siblings.get(namespace) ??
+      new GroupCoordinator(namespace, this.#siblings, this.#journal, this.#services)
+    );
   }
 
   #restore(): void {
     for (const [keyText, value] of this.#journal.values) {
       const key = parseKey(keyText);
+      if (key.namespace !== this.#namespace) continue;
       if (key.kind === 'group') {
         this.groups.set(key.groupId, decodeGroup(key.groupId, value, this));
       } else {
@@ -137,7 +157,7 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
   }
 
   persist(group: Group, assignments: ReadonlyMap<string, Uint8Array>, then: () => void): void {
-    this.#journal.set(groupKey(group.id), encodeGroup(group, assignments));
+    this.#journal.set(groupKey(this.#namespace, group.id), encodeGroup(group, assignments));
     this.#whenCommitted(then);
   }
 
@@ -192,6 +212,13 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
       : group.heartbeat(memberId, instanceId, generation);
   }
 
+  /** The member cannot have said so, but it is there: time was moved, and its connection stands. */
+  heardOf(groupId: string, memberId: string): void {
+    const group = this.groups.get(groupId);
+    const member = group?.members.get(memberId);
+    if (member) group?.heartbeat(memberId, member.instanceId, group.generation);
+  }
+
   leave(groupId: string, memberId: string, instanceId: string | null): GroupErrorCode | null {
     const group = this.groups.get(groupId);
     return group === undefined ? 'unknown-member' : group.leave(memberId, instanceId);
@@ -240,7 +267,10 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
         expiresAtMs: retentionMs === null ? null : nowMs + retentionMs,
       };
       this.#remember(groupId, topic, partition, committed);
-      this.#journal.set(offsetKey(groupId, topic, partition), encodeOffset(committed));
+      this.#journal.set(
+        offsetKey(this.#namespace, groupId, topic, partition),
+        encodeOffset(committed),
+      );
     }
     this.#whenCommitted(then);
   }
@@ -268,7 +298,7 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
     const partitions = topics?.get(topic);
     if (topics === undefined || partitions === undefined) return false;
     if (!partitions.delete(partition)) return false;
-    this.#journal.delete(offsetKey(groupId, topic, partition));
+    this.#journal.delete(offsetKey(this.#namespace, groupId, topic, partition));
     if (partitions.size === 0) topics.delete(topic);
     if (topics.size === 0) this.#offsets.delete(groupId);
     return true;
@@ -305,7 +335,7 @@ export class GroupCoordinator implements GroupHost, CommitWaiter {
     }
     group.die();
     this.groups.delete(group.id);
-    this.#journal.delete(groupKey(group.id));
+    this.#journal.delete(groupKey(this.#namespace, group.id));
   }
 
   #scheduleExpiry(): void {

@@ -1,7 +1,9 @@
 /**
- * What the group coordinator keeps in its journal (`state/offsets`), as JSON so that a dump of the
- * log can be read: keys ["offset", group, topic, partition] and ["group", group].
+ * What the group coordinators keep in their journal (`state/offsets`), as JSON so that a dump of the
+ * log can be read: keys ["offset", group, topic, partition] and ["group", group], and one more part,
+ * the namespace's name, unless it is the default one.
  */
+import { DEFAULT_NAMESPACE } from '../names.ts';
 import { Group, type GroupHost, GroupState } from './group.ts';
 import { GroupMember } from './group-member.ts';
 
@@ -16,22 +18,39 @@ export interface CommittedOffset {
   expiresAtMs: number | null;
 }
 
-export type JournalKey =
-  | { kind: 'offset'; groupId: string; topic: string; partition: number }
-  | { kind: 'group'; groupId: string };
+export type JournalKey = { namespace: string; groupId: string } & (
+  | { kind: 'offset'; topic: string; partition: number }
+  | { kind: 'group' }
+);
 
-export function offsetKey(groupId: string, topic: string, partition: number): string {
-  return JSON.stringify(['offset', groupId, topic, partition]);
+type OffsetKey = ['offset', string, string, number, string?];
+type GroupKey = ['group', string, string?];
+
+export function offsetKey(
+  namespace: string,
+  groupId: string,
+  topic: string,
+  partition: number,
+): string {
+  return JSON.stringify(['offset', groupId, topic, partition, ...suffix(namespace)]);
 }
 
-export function groupKey(groupId: string): string {
-  return JSON.stringify(['group', groupId]);
+export function groupKey(namespace: string, groupId: string): string {
+  return JSON.stringify(['group', groupId, ...suffix(namespace)]);
+}
+
+function suffix(namespace: string): string[] {
+  return namespace === DEFAULT_NAMESPACE ? [] : [namespace];
 }
 
 export function parseKey(key: string): JournalKey {
-  const parts = JSON.parse(key) as [string, string, string, number];
-  if (parts[0] === 'group') return { kind: 'group', groupId: parts[1] };
-  return { kind: 'offset', groupId: parts[1], topic: parts[2], partition: parts[3] };
+  const parts = JSON.parse(key) as OffsetKey | GroupKey;
+  if (parts[0] === 'group') {
+    const [kind, groupId, namespace = DEFAULT_NAMESPACE] = parts;
+    return { kind, groupId, namespace };
+  }
+  const [kind, groupId, topic, partition, namespace = DEFAULT_NAMESPACE] = parts;
+  return { kind, groupId, topic, partition, namespace };
 }
 
 export function encodeOffset(committed: CommittedOffset): string {
