@@ -112,7 +112,8 @@ function reserve(count: number): void {
   scratch = larger;
 }
 
-function headerText(value: Exclude<HeaderValue, string | null | Uint8Array>): string {
+/** Of what is neither text nor bytes, in words of JSON and ISO 8601. */
+export function headerText(value: Exclude<HeaderValue, string | null | Uint8Array>): string {
   if (value instanceof Date) return value.toISOString();
   if (typeof value === 'object') return JSON.stringify(value, plainJson);
   return String(value);
