@@ -16,6 +16,9 @@ export interface TestServer {
   readonly amqpUrl: string;
   /** host:port */
   readonly kafka: string;
+  readonly nats: string;
+  /** http://host:port */
+  readonly sqs: string;
   stop(): Promise<void>;
 }
 
@@ -26,6 +29,7 @@ export async function startTestServer(overrides: Partial<Settings> = {}): Promis
     hosts: ['127.0.0.1'],
     hostsAreDefault: false,
     ports: { kafka: 0, amqp: 0, nats: 0, sqs: 0, 'nats-http': 0, http: 0 },
+    tls: null,
     sync: 'os',
     logLevel: 'error',
     limits: defaultLimits(MEMORY_BYTES),
@@ -40,6 +44,12 @@ export async function startTestServer(overrides: Partial<Settings> = {}): Promis
     broker: server.broker,
     amqpUrl: `amqp://guest:guest@127.0.0.1:${portOf('amqp')}`,
     kafka: `127.0.0.1:${portOf('kafka')}`,
+    get nats() {
+      return `127.0.0.1:${portOf('nats')}`;
+    },
+    get sqs() {
+      return `http://127.0.0.1:${portOf('sqs')}`;
+    },
     stop: async () => {
       await server.stop();
       rmSync(dataFolder, { recursive: true, force: true });
