@@ -11,6 +11,12 @@ export interface Limits {
   readonly bodyBytesMax: number;
   /** Largest request a Kafka client may send (socket.request.max.bytes). */
   readonly requestBytesMax: number;
+  /** Largest message a NATS client may publish, headers included (max_payload). */
+  readonly payloadBytesMax: number;
+  /** Subscriptions of one connection (NATS: max_subscriptions). */
+  readonly subscriptionsMax: number;
+  /** What may wait for a subscriber that does not read before it is cut off (NATS: max_pending). */
+  readonly pendingBytesMax: number;
   /** Bytes of large Kafka requests that have begun to arrive, over all connections. */
   readonly assembledBytesMax: number;
   readonly connectionsMax: number;
@@ -36,6 +42,9 @@ export function defaultLimits(machineBytes: number): Limits {
     processBytesMax: Math.floor(machineBytes * 0.6),
     bodyBytesMax: 16 * MIB,
     requestBytesMax: 100 * MIB,
+    payloadBytesMax: MIB,
+    subscriptionsMax: 1_000_000,
+    pendingBytesMax: 64 * MIB,
     assembledBytesMax: Math.floor(machineBytes * 0.1),
     connectionsMax: 10_000,
     channelsMax: 2047,

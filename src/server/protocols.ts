@@ -2,6 +2,7 @@
 import { amqp091 } from '#protocols/amqp091/index.ts';
 import type { ProtocolFactory } from '#protocols/contract.ts';
 import { kafka } from '#protocols/kafka/index.ts';
+import { nats } from '#protocols/nats/index.ts';
 import type { PortName } from './settings.ts';
 
 type ProtocolPort = Exclude<PortName, 'http' | 'nats-http'>;
@@ -9,4 +10,5 @@ type ProtocolPort = Exclude<PortName, 'http' | 'nats-http'>;
 export const PROTOCOLS: readonly [ProtocolPort, ProtocolFactory][] = [
   ['kafka', kafka],
   ['amqp', amqp091],
+  ['nats', nats],
 ];

@@ -1,0 +1,484 @@
+/**
+ * NatsConnection: one client, from our INFO to its end.
+ *
+ * A read is walked in place, operation by operation; what is cut off at its end is kept and
+ * completed by the next read. While a password is being checked nothing further is read. Replies and
+ * deliveries go into `output` and leave with one write per turn.
+ *
+ * Reading stops (`sink.pause`) for three reasons, each on its own: a password is being checked; the
+ * broker is short of memory and this client publishes what is kept; a subscriber of what it
+ * publishes has fallen far behind and gets a moment to catch up.
+ */
+import type { AlarmListener } from '#core/broker.ts';
+import type { Identity } from '#core/authenticator.ts';
+import type { OutputBuffer } from '#wire/output-buffer.ts';
+import { CloseReason, type ByteSink, type Connection, type Peer } from '#protocols/contract.ts';
+import { Access } from './access.ts';
+import { Arguments, isBlank, LF, textOf } from './arguments.ts';
+import { fatal, NatsError, Text } from './errors.ts';
+import { connect, defaultOptions, type ConnectOptions } from './handlers/connect.ts';
+import { subscribe, unsubscribe } from './handlers/subscribe.ts';
+import { infoLine } from './info.ts';
+import { Keepalive } from './keepalive.ts';
+import type { NatsNode } from './node.ts';
+import { PongQueue } from './pong-queue.ts';
+import { Publisher } from './publisher.ts';
+import { Remainder } from './remainder.ts';
+import { TOPIC_EXCHANGE } from './subject-routes.ts';
+import { Subscription } from './subscription.ts';
+import { Verb, verbAt } from './verbs.ts';
+
+export const CONTROL_LINE_BYTES_MAX = 4096;
+const AUTH_MS_MAX = 2_000;
+/** How long clients have to go elsewhere after they were told that we end. */
+const LAME_DUCK_MS = 200;
+/** Output between two looks at how much waits. */
+const LOOK_EVERY_BYTES = 64 * 1024;
+/** Share of the pending limit from which on publishers are held up. */
+const STALL_SHARE = 0.75;
+const STALL_MS = 10;
+
+const Pause = { Authentication: 1, Alarm: 2, Stall: 4 } as const;
+type Pause = (typeof Pause)[keyof typeof Pause];
+
+const found = new Arguments();
+
+export class NatsConnection implements Connection, AlarmListener {
+  readonly id: number;
+  readonly node: NatsNode;
+  readonly sink: ByteSink;
+  readonly output: OutputBuffer;
+  readonly peer: Peer;
+  readonly payloadBytesMax: number;
+  readonly startedMs: number;
+  readonly subscriptions = new Map<string, Subscription>();
+  options: ConnectOptions = defaultOptions();
+  access!: Access;
+  /** True until a CONNECT came, when one must come first. */
+  needsCredentials: boolean;
+  hasEnded = false;
+  /** Time of the read or tick now being handled. */
+  nowMs: number;
+
+  // Of `options`, for hot paths.
+  verbose = true;
+  pedantic = true;
+  echo = true;
+  headers = false;
+  noResponders = false;
+  /** A publish may need an answer or a refusal. */
+  checksPublish = true;
+
+  inMessages = 0;
+  inBytes = 0;
+  outMessages = 0;
+  outBytes = 0;
+  lastActiveMs: number;
+
+  readonly keepalive: Keepalive;
+  readonly #publisher: Publisher;
+  readonly #remainder = new Remainder();
+  readonly #pongs: PongQueue;
+  #connected = false;
+  #authDeadlineMs: number;
+  #endAtMs = Infinity;
+  #pauses = 0;
+  #storedPublisher = false;
+  #unlookedBytes = 0;
+  #slow = false;
+
+  constructor(node: NatsNode, sink: ByteSink, peer: Peer) {
+    this.node = node;
+    this.sink = sink;
+    this.output = sink.output;
+    this.peer = peer;
+    this.id = node.nextConnectionId();
+    const { broker } = node;
+    this.payloadBytesMax = broker.limits.payloadBytesMax;
+    this.nowMs = this.startedMs = this.lastActiveMs = broker.ports.clock.now();
+    const anonymous = broker.auth.anonymous(peer.loopback);
+    this.needsCredentials = anonymous === null || !anonymous.mayEnter(node.namespace.name);
+    this.#authDeadlineMs = this.needsCredentials ? this.nowMs + AUTH_MS_MAX : Infinity;
+    if (anonymous !== null) this.#setIdentity(anonymous);
+    this.keepalive = new Keepalive(this, this.nowMs);
+    this.#pongs = new PongQueue(this);
+    this.#publisher = new Publisher(this);
+    node.metrics.connectionsOpened++;
+    node.enter(this);
+    this.write(infoLine(this));
+  }
+
+  // -- reading ------------------------------------------------------------------------------------
+
+  receive(chunk: Uint8Array): void {
+    if (this.hasEnded) return;
+    this.nowMs = this.node.broker.ports.clock.now();
+    const messagesBefore = this.inMessages;
+    const bytesBefore = this.inBytes;
+    let at = 0;
+    if (this.#isHeld) at = this.#remainder.keep(chunk, 0, chunk.length);
+    while (at < chunk.length && !this.hasEnded) {
+      if (this.#remainder.length > 0) {
+        at = this.#remainder.complete(chunk, at);
+        if (this.#remainder.isReady) this.#walkRemainder();
+        if (this.#isHeld) at = this.#remainder.keep(chunk, at, chunk.length);
+      } else {
+        const walked = this.#walk(chunk, at, chunk.length);
+        if (this.hasEnded) break;
+        at = this.#remainder.keep(chunk, walked, chunk.length);
+      }
+    }
+    const messages = this.inMessages - messagesBefore;
+    if (messages > 0) this.#countPublished(messages, this.inBytes - bytesBefore);
+  }
+
+  get #isHeld(): boolean {
+    return (this.#pauses & Pause.Authentication) !== 0;
+  }
+
+  #walkRemainder(): void {
+    const { bytes, length } = this.#remainder;
+    const walked = this.#walk(bytes, 0, length);
+    if (!this.hasEnded) this.#remainder.drop(walked);
+  }
+
+  /** Returns where the first operation begins that is not all there. */
+  #walk(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    try {
+      while (at < end && !this.hasEnded && !this.#isHeld) {
+        const next = this.#publisher.again(bytes, at, end) || this.#operation(bytes, at, end);
+        if (next < 0) break;
+        at = next;
+      }
+    } catch (error) {
+      if (!(error instanceof NatsError)) throw error;
+      this.#fail(error);
+    }
+    return at;
+  }
+
+  /** The position after the operation at `at`, −1 when it is not all there. */
+  #operation(bytes: Uint8Array, at: number, end: number): number {
+    this.needs(0);
+    const verb = verbAt(bytes, at, end);
+    if (this.needsCredentials && verb !== Verb.Connect && !isStartOfConnect(bytes[at]!)) {
+      throw fatal(Text.AuthorizationViolation);
+    }
+    if (verb === null) return -1;
+    let argumentsAt = at + verb.length;
+    switch (verb) {
+      case Verb.Pub:
+      case Verb.Hpub:
+        return this.#afterBlank(bytes, argumentsAt, end)
+          ? this.#publisher.publish(bytes, at, argumentsAt, end, verb === Verb.Hpub)
+          : -1;
+      case Verb.Sub:
+      case Verb.Unsub: {
+        if (!this.#afterBlank(bytes, argumentsAt, end)) return -1;
+        const lineEnd = found.scan(bytes, argumentsAt, end);
+        this.checkLine(argumentsAt, lineEnd, end);
+        if (lineEnd < 0) return -1;
+        this.#count();
+        if (verb === Verb.Sub) subscribe(this, bytes, found);
+        else unsubscribe(this, bytes, found);
+        return lineEnd;
+      }
+      default:
+    }
+    while (argumentsAt < end && isBlank(bytes[argumentsAt])) argumentsAt++;
+    const lineEnd = bytes.subarray(0, end).indexOf(LF, argumentsAt) + 1;
+    this.checkLine(argumentsAt, lineEnd === 0 ? -1 : lineEnd, end);
+    if (lineEnd === 0) return -1;
+    this.#line(verb, textOf(bytes, argumentsAt, lineEnd).trimEnd());
+    return lineEnd;
+  }
+
+  /** Commands whose arguments are the whole line. */
+  #line(verb: Verb, text: string): void {
+    this.node.metrics.requests++;
+    if (verb === Verb.Ping) {
+      this.keepalive.heard(this.nowMs);
+      this.#pongs.ping();
+    } else if (verb === Verb.Pong) this.keepalive.answered(this.nowMs);
+    else if (verb === Verb.Connect) {
+      connect(this, text);
+    } else if (verb === Verb.Err) {
+      this.node.broker.ports.log.warn('a NATS client reports an error', {
+        peer: this.address,
+        error: text,
+      });
+      this.end();
+    }
+  }
+
+  /** False when the byte is not there yet; a verb that goes on is none. */
+  #afterBlank(bytes: Uint8Array, at: number, end: number): boolean {
+    if (at >= end) return false;
+    if (!isBlank(bytes[at])) throw fatal(Text.UnknownOperation);
+    return true;
+  }
+
+  /** `lineEnd` −1: not there yet. */
+  checkLine(argumentsAt: number, lineEnd: number, end: number): void {
+    const length = lineEnd < 0 ? end - argumentsAt : lineEnd - argumentsAt - 2;
+    if (length > CONTROL_LINE_BYTES_MAX) throw fatal(Text.MaxControlLine);
+  }
+
+  /** The operation that is not all there has so many bytes; 0: its line is not there either. */
+  needs(bytes: number): void {
+    this.#remainder.needed = bytes;
+  }
+
+  #count(): void {
+    this.node.metrics.requests++;
+    this.keepalive.heard(this.nowMs);
+    this.lastActiveMs = this.nowMs;
+  }
+
+  #countPublished(messages: number, bytes: number): void {
+    const { metrics, totals } = this.node;
+    metrics.published += messages;
+    metrics.publishedBytes += bytes;
+    metrics.requests += messages;
+    totals.inMessages += messages;
+    totals.inBytes += bytes;
+    this.keepalive.heard(this.nowMs);
+    this.lastActiveMs = this.nowMs;
+  }
+
+  // -- CONNECT ------------------------------------------------------------------------------------
+
+  hasConnected(): void {
+    this.#authDeadlineMs = Infinity;
+  }
+
+  /** Reads no further until the promise is settled. */
+  holdFor(promise: Promise<Identity | null>, finish: (identity: Identity | null) => void): void {
+    this.#pause(Pause.Authentication);
+    void promise.then((identity) => this.#goOn(identity, finish));
+  }
+
+  #goOn(identity: Identity | null, finish: (identity: Identity | null) => void): void {
+    if (this.hasEnded) return;
+    this.nowMs = this.node.broker.ports.clock.now();
+    try {
+      finish(identity);
+    } catch (error) {
+      if (!(error instanceof NatsError)) throw error;
+      this.#fail(error);
+      return;
+    }
+    this.#resume(Pause.Authentication);
+    const waiting = this.#remainder.take();
+    if (waiting.length > 0) this.receive(waiting);
+  }
+
+  configure(options: ConnectOptions, identity: Identity): void {
+    this.options = options;
+    this.verbose = options.verbose;
+    this.pedantic = options.pedantic;
+    this.echo = options.echo;
+    this.headers = options.headers;
+    this.noResponders = options.no_responders;
+    // What the one before might see, this one may not.
+    if (this.access && this.access.identity !== identity) this.#unsubscribeAll();
+    this.#setIdentity(identity);
+    this.needsCredentials = false;
+    if (!this.#connected) this.keepalive.connected(this.nowMs);
+    this.#connected = true;
+    this.#checkPublish();
+  }
+
+  #setIdentity(identity: Identity): void {
+    const { namespace, broker } = this.node;
+    this.access = new Access(identity, namespace.name, () => broker.ports.clock.now());
+    this.#checkPublish();
+  }
+
+  #checkPublish(): void {
+    this.checksPublish = this.verbose || this.pedantic || !this.access.publishesAll;
+  }
+
+  // -- subscriptions ------------------------------------------------------------------------------
+
+  unsubscribe(subscription: Subscription): void {
+    if (subscription.ended) return;
+    subscription.ended = true;
+    this.subscriptions.delete(subscription.sid);
+    this.node.unsubscribe(subscription);
+  }
+
+  #unsubscribeAll(): void {
+    for (const subscription of this.subscriptions.values()) this.unsubscribe(subscription);
+  }
+
+  // -- writing ------------------------------------------------------------------------------------
+
+  write(text: string): void {
+    this.output.append(Buffer.from(text));
+    this.sink.schedule();
+  }
+
+  ok(): void {
+    this.write('+OK\r\n');
+  }
+
+  error(text: string): void {
+    this.node.metrics.errors++;
+    this.write(`-ERR '${text}'\r\n`);
+  }
+
+  /** A subscription wrote a message: headers and body, and all that followed its prefix. */
+  hasDelivered(messageBytes: number, writtenBytes: number): void {
+    this.outMessages++;
+    this.outBytes += messageBytes;
+    const { metrics } = this.node;
+    metrics.delivered++;
+    metrics.deliveredBytes += messageBytes;
+    this.#unlookedBytes += writtenBytes;
+    if (this.#unlookedBytes >= LOOK_EVERY_BYTES) this.#lookAtPending();
+    this.sink.schedule();
+  }
+
+  #lookAtPending(): void {
+    this.#unlookedBytes = 0;
+    const { pendingBytes } = this.sink;
+    const { pendingBytesMax } = this.node.broker.limits;
+    if (pendingBytes > pendingBytesMax * STALL_SHARE) this.node.live.publisher?.stall();
+    if (pendingBytes <= pendingBytesMax || this.#slow) return;
+    this.#slow = true;
+    this.node.totals.slowConsumers++;
+    this.#fail(fatal(Text.SlowConsumer));
+  }
+
+  /** The requester hears that nobody is there, on its own subscription for replies. */
+  answerNoResponders(
+    bytes: Uint8Array,
+    replyStart: number,
+    replyEnd: number,
+    subject: Uint8Array,
+  ): void {
+    const { routes, namespace } = this.node;
+    const reply = routes.lookup(bytes, replyStart, replyEnd);
+    if (reply.route === null) return;
+    const targets = namespace.resolve(TOPIC_EXCHANGE, reply.subject)?.targets ?? [];
+    for (const target of targets) {
+      if (!(target instanceof Subscription) || target.connection !== this) continue;
+      const headers = `NATS/1.0 503\r\nNats-Subject: ${textOf(subject, 0, subject.length)}\r\n\r\n`;
+      const size = Buffer.byteLength(headers);
+      this.write(`HMSG ${reply.subject} ${target.sid} ${size} ${size}\r\n${headers}\r\n`);
+      return;
+    }
+  }
+
+  // -- pausing ------------------------------------------------------------------------------------
+
+  #pause(reason: Pause): void {
+    if (this.#pauses === 0) this.sink.pause();
+    this.#pauses |= reason;
+  }
+
+  #resume(reason: Pause): void {
+    if ((this.#pauses & reason) === 0) return;
+    this.#pauses &= ~reason;
+    if (this.#pauses === 0 && !this.hasEnded) this.sink.resume();
+  }
+
+  /** It publishes faster than somebody reads. */
+  stall(): void {
+    if ((this.#pauses & Pause.Stall) !== 0) return;
+    this.#pause(Pause.Stall);
+    const { schedule } = this.node.broker;
+    schedule.at(this.nowMs + STALL_MS, () => this.#resume(Pause.Stall));
+  }
+
+  /** A queue or topic took a message. From now on alarms concern this connection. */
+  hasStored(awaitsCommit: boolean): void {
+    if (awaitsCommit) this.#pongs.stored();
+    if (this.#storedPublisher) return;
+    this.#storedPublisher = true;
+    this.node.broker.onAlarm(this);
+    this.alarmed();
+  }
+
+  alarmed(): void {
+    if (this.node.broker.alarms.memory) this.#pause(Pause.Alarm);
+    else this.#resume(Pause.Alarm);
+  }
+
+  // -- time and the end ---------------------------------------------------------------------------
+
+  drained(): void {
+    // Nothing is held back for a slow reader: it gets everything, or is cut off.
+  }
+
+  tick(nowMs: number): void {
+    if (this.hasEnded) return;
+    this.nowMs = nowMs;
+    this.#remainder.rest();
+    if (nowMs >= this.#endAtMs) this.end();
+    else if (nowMs >= this.#authDeadlineMs) this.#fail(fatal(Text.AuthenticationTimeout));
+    else if (this.#pauses !== 0) this.keepalive.heard(nowMs);
+    else if (this.keepalive.isStale(nowMs)) {
+      this.node.totals.staleConnections++;
+      this.#fail(fatal(Text.StaleConnection));
+    }
+  }
+
+  stepped(byMs: number): void {
+    this.nowMs += byMs;
+    this.#authDeadlineMs += byMs;
+    this.#endAtMs += byMs;
+    this.keepalive.stepped(byMs);
+  }
+
+  get address(): string {
+    return `${this.peer.remoteAddress}:${this.peer.remotePort}`;
+  }
+
+  #fail(error: NatsError): void {
+    if (this.hasEnded) return;
+    this.error(error.message);
+    if (!error.fatal) return;
+    this.node.metrics.connectionsFailed++;
+    this.node.broker.ports.log.warn('closing NATS connection', {
+      peer: this.address,
+      reason: error.message,
+    });
+    this.end();
+  }
+
+  /** Flushes what is in `output` and ends. */
+  end(): void {
+    if (this.hasEnded) return;
+    this.#release();
+    this.sink.end();
+  }
+
+  #release(): void {
+    this.hasEnded = true;
+    this.#unsubscribeAll();
+    this.#remainder.take();
+    const { node } = this;
+    if (this.#storedPublisher) node.broker.offAlarm(this);
+    node.leave(this);
+    node.metrics.connectionsClosed++;
+    node.totals.outMessages += this.outMessages;
+    node.totals.outBytes += this.outBytes;
+  }
+
+  close(reason: CloseReason): void {
+    if (this.hasEnded) return;
+    if (reason === CloseReason.Gone) this.#release();
+    else if (reason === CloseReason.Shutdown && this.#connected && this.options.protocol >= 1) {
+      if (this.#endAtMs !== Infinity) return;
+      this.write(infoLine(this, true));
+      this.#endAtMs = this.node.broker.ports.clock.now() + LAME_DUCK_MS;
+    } else this.end();
+  }
+}
+
+function isStartOfConnect(byte: number): boolean {
+  return (byte | 0x20) === 0x63;
+}

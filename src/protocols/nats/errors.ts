@@ -1,0 +1,93 @@
+/**
+ * Errors in NATS' words: `-ERR '<text>'`. Clients match the texts, so those that nats-server has are
+ * its own to the letter (server/errors.go, server/client.go).
+ *
+ * Some end the connection, as nats-server ends it. A refusal of the core has no text there. Go's
+ * client gives a connection up for good when it reads a text that it does not know, but takes what
+ * begins with `Permissions Violation` as news about one subject; so that is how refusals begin.
+ */
+import { BrokerError, type BrokerErrorCode } from '#core/errors.ts';
+
+export class NatsError extends Error {
+  /** The connection cannot go on. */
+  readonly fatal: boolean;
+
+  constructor(text: string, fatal: boolean) {
+    super(text);
+    this.name = 'NatsError';
+    this.fatal = fatal;
+  }
+}
+
+/** The texts that need nothing filled in. */
+export const Text = {
+  UnknownOperation: 'Unknown Protocol Operation',
+  ParserError: 'Parser Error',
+  AuthorizationViolation: 'Authorization Violation',
+  AuthenticationTimeout: 'Authentication Timeout',
+  StaleConnection: 'Stale Connection',
+  SlowConsumer: 'Slow Consumer',
+  MaxPayload: 'Maximum Payload Violation',
+  MaxControlLine: 'maximum control line exceeded',
+  MaxSubscriptions: 'maximum subscriptions exceeded',
+  InvalidSubject: 'Invalid Subject',
+  InvalidPublishSubject: 'Invalid Publish Subject',
+  InvalidClientProtocol: 'invalid client protocol',
+  HeadersNotSupported: 'message headers not supported',
+  TlsRequired: 'Secure Connection - TLS Required',
+  TooManyConnections: 'maximum connections exceeded',
+  NoRespondersNeedHeaders: 'no responders requires headers support',
+} as const;
+
+export function fatal(text: string): NatsError {
+  return new NatsError(text, true);
+}
+
+export function publishViolation(subject: string): string {
+  return `Permissions Violation for Publish to ${quoted(subject)}`;
+}
+
+export function subscriptionViolation(subject: string, queue: string | null): string {
+  const text = `Permissions Violation for Subscription to ${quoted(subject)}`;
+  return queue === null ? text : `${text} using queue ${quoted(queue)}`;
+}
+
+function quoted(subject: string): string {
+  return JSON.stringify(subject);
+}
+
+/** What a refusal of the core adds to the violation that it is shown as. */
+const REASONS = {
+  'not-found': 'not found',
+  'already-exists': 'already exists',
+  inequivalent: 'exists and is different',
+  'in-use': 'in use',
+  'not-empty': 'not empty',
+  locked: 'locked',
+  'access-refused': 'access refused',
+  'invalid-argument': 'invalid argument',
+  'invalid-name': 'invalid name',
+  unsupported: 'unsupported',
+  'too-large': 'too large',
+  full: 'a queue is full',
+  'disk-full': 'the disk is full',
+  'offset-out-of-range': 'offset out of range',
+  'out-of-order-sequence': 'out of order',
+  'duplicate-sequence': 'duplicate',
+  'stale-producer-epoch': 'stale producer',
+  'limit-exceeded': 'limit exceeded',
+  'timed-out': 'timed out',
+  closed: 'closed',
+  unreadable: 'unreadable',
+} as const satisfies Record<BrokerErrorCode, string>;
+
+/** A message that a queue or topic did not take. */
+export function refusedPublish(subject: string, code: BrokerErrorCode): string {
+  return `${publishViolation(subject)}, ${REASONS[code]}`;
+}
+
+/** The text that answers a refused subscription; rethrows what is no refusal. */
+export function refusedSubscription(subject: string, queue: string | null, error: unknown): string {
+  if (!(error instanceof BrokerError)) throw error;
+  return `${subscriptionViolation(subject, queue)}, ${REASONS[error.code]}`;
+}
