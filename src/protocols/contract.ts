@@ -54,6 +54,9 @@ export interface Connection {
   drained(): void;
   /** A few times a second: heartbeats, idle timeouts. */
   tick(nowMs: number): void;
+  /** The clock was moved by so much, and the peer lived through none of it: what measures its
+   * silence moves along. */
+  stepped(byMs: number): void;
   /** After `Gone` nothing is written. Releases all that the connection holds. Idempotent. */
   close(reason: CloseReason): void;
 }
@@ -73,5 +76,10 @@ export interface Protocol {
   page?(path: string, query: ReadonlyMap<string, string>): Page | null;
 }
 
-/** How a protocol is made: once per broker and listener. */
-export type ProtocolFactory = (broker: Broker, address: { host: string; port: number }) => Protocol;
+/** How a protocol is made: once per broker and listener. `namespace` is what is seen by clients of a
+ * protocol that cannot name one; the default one when absent. */
+export type ProtocolFactory = (
+  broker: Broker,
+  address: { host: string; port: number },
+  namespace?: string,
+) => Protocol;

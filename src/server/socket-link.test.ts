@@ -25,7 +25,7 @@ beforeEach(async () => {
   client.on('error', () => {});
   link = new SocketLink(socket, new Turn(), { receivedBytes: 0, sentBytes: 0 });
   socket.on('close', () => link.close(CloseReason.Gone));
-  link.attach({ receive() {}, drained() {}, tick() {}, close() {} });
+  link.attach({ receive() {}, drained() {}, tick() {}, stepped() {}, close() {} });
 });
 
 afterEach(() => {

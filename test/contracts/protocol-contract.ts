@@ -21,6 +21,7 @@ export interface ProtocolUnderTest {
 
 /** Names that the broker makes up are the same in every run. */
 const SEED = 7;
+const HOUR_MS = 3_600_000;
 
 type Cut = (bytes: Uint8Array) => Uint8Array[];
 
@@ -110,6 +111,19 @@ export function protocolContract(name: string, subject: ProtocolUnderTest): void
     for (let s = 1; s <= 40 && !sink.ended; s++) connection.tick(memory.nowMs + s * 1000);
     assert.equal(sink.ended, true);
     assert.equal(subject.held(memory.broker), 0);
+  });
+
+  test(`${name}: a clock that is moved is nobody's silence`, async () => {
+    const memory = await MemoryBroker.open();
+    const { connection, sink } = await run(memory, subject, whole);
+    for (let hour = 0; hour < 3; hour++) {
+      memory.nowMs += HOUR_MS;
+      connection.stepped(HOUR_MS);
+      connection.tick(memory.nowMs);
+    }
+    await memory.settle();
+    assert.equal(sink.ended, false);
+    assert.equal(sink.take().length, 0);
   });
 }
 

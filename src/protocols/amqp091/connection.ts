@@ -423,6 +423,13 @@ export class AmqpConnection implements Connection, FrameSink {
     }
   }
 
+  stepped(byMs: number): void {
+    this.nowMs += byMs;
+    this.#receivedAtMs += byMs;
+    this.#sentAtMs += byMs;
+    this.#deadlineMs += byMs;
+  }
+
   #heartbeat(nowMs: number): void {
     const at = this.output.reserve(8);
     this.output.bytes.fill(0, at, at + 7);

@@ -46,6 +46,8 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
   closed = false;
   /** What the request in the works waits for, if it waits. */
   waiting: Waiting | null = null;
+  /** Members of groups that speak through it: member id → group id. */
+  readonly members = new Map<string, string>();
   readonly #sink: ByteSink;
   readonly #frames: Frames;
   readonly #reader = new Reader();
@@ -281,6 +283,11 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
     return this.node.assembly.isLate(this, nowMs);
   }
 
+  stepped(byMs: number): void {
+    this.#idleSinceMs += byMs;
+    for (const [memberId, groupId] of this.members) this.node.groups.heardOf(groupId, memberId);
+  }
+
   /** Bad bytes, or a failed Produce that has no answer to carry the error: only this one ends. */
   fail(reason: string): void {
     if (this.closed) return;
@@ -307,6 +314,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
     this.#held = [];
     this.#produces = [];
     this.#current = null;
+    this.members.clear();
     const { waiting } = this;
     this.waiting = null;
     waiting?.abandon();

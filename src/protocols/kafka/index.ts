@@ -4,10 +4,11 @@
 import { KafkaConnection } from './connection.ts';
 import { HANDLERS } from './handlers/index.ts';
 import { KafkaNode } from './node.ts';
+import { DEFAULT_NAMESPACE } from '#core/names.ts';
 import type { ProtocolFactory } from '#protocols/contract.ts';
 
-export const kafka: ProtocolFactory = (broker) => {
-  const node = new KafkaNode(broker, HANDLERS);
+export const kafka: ProtocolFactory = (broker, _address, namespace = DEFAULT_NAMESPACE) => {
+  const node = new KafkaNode(broker, broker.namespace(namespace), HANDLERS);
   return {
     name: 'kafka',
     accept: (sink, peer) => new KafkaConnection(node, sink, peer),

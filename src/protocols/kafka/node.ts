@@ -28,6 +28,8 @@ export interface Endpoint {
 
 export class KafkaNode {
   readonly broker: Broker;
+  /** What is seen here. */
+  readonly namespace: Namespace;
   readonly handlers: ReadonlyMap<number, Handler>;
   readonly sessions: FetchSessions;
   readonly metrics: ProtocolMetrics;
@@ -38,8 +40,9 @@ export class KafkaNode {
 
   readonly #connections = new Set<KafkaConnection>();
 
-  constructor(broker: Broker, handlers: readonly Handler[]) {
+  constructor(broker: Broker, namespace: Namespace, handlers: readonly Handler[]) {
     this.broker = broker;
+    this.namespace = namespace;
     this.handlers = new Map(handlers.map((handler) => [handler.key, handler]));
     this.assembly = new Assembly(broker.limits.assembledBytesMax);
     this.sessions = new FetchSessions(broker.ports);
@@ -61,12 +64,8 @@ export class KafkaNode {
     if (this.#connections.delete(connection)) this.metrics.connectionsClosed++;
   }
 
-  get namespace(): Namespace {
-    return this.broker.defaultNamespace;
-  }
-
   get groups(): GroupCoordinator {
-    return this.broker.groups;
+    return this.namespace.groups;
   }
 
   topic(name: string): Topic | undefined {

@@ -31,6 +31,9 @@ export const heartbeat = defineHandler<HeartbeatRequest>({
 
   handle({ groupId, generation, memberId, instanceId }, call) {
     const error = call.node.groups.heartbeat(groupId, memberId, instanceId, generation);
+    const { members } = call.connection;
+    if (error === 'unknown-member') members.delete(memberId);
+    else members.set(memberId, groupId);
     call.reply((writer) => {
       if (call.version >= 1) writer.int32(0);
       writer.int16(groupErrorCode(error)).tags();

@@ -56,6 +56,7 @@ export const joinGroup = defineHandler<JoinGroupRequest>({
   handle(request, call) {
     const { node, version } = call;
     const reply: JoinReply = (result) => {
+      if (result.error === null) call.connection.members.set(result.memberId, request.groupId);
       if (call.alive) call.reply((writer) => writeResult(writer, result, version));
     };
     const abandon = (): void => node.groups.abandon(request.groupId, reply);
