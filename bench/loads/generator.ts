@@ -20,7 +20,7 @@ export async function generator(protocol: 'amqp' | 'nats' | 'sqs'): Promise<stri
   const folder = await installOnce(`bench-${name}`, hash.digest('hex'), async (target) => {
     const units = files.filter((file) => file.endsWith('.c'));
     const flags = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror'];
-    await run('cc', [...flags, '-o', join(target, name), ...units]);
+    await run('cc', [...flags, '-o', join(target, name), ...units, '-lm']);
   });
   return join(folder, name);
 }
