@@ -63,7 +63,8 @@ export class UserTable implements Authenticator {
     const entry = this.#entries.get(name);
     if (entry?.settings.password === undefined) return null;
     if (!loopback && entry.user.loopbackOnly) return null;
-    return { identity: entry.user, secret: entry.settings.password };
+    const { password, token = null } = entry.settings;
+    return { identity: entry.user, secret: password, sessionToken: token };
   }
 }
 

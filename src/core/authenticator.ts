@@ -37,6 +37,8 @@ export interface Identity {
 export interface SigningIdentity {
   readonly identity: Identity;
   readonly secret: string;
+  /** What the client may send along to show that the secret is still good; null = nothing. */
+  readonly sessionToken: string | null;
 }
 
 export interface Authenticator {
