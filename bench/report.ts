@@ -26,7 +26,7 @@ interface SideSummary {
   serverCores: number;
   loadCores: number;
   otherCores: number;
-  confirmUs?: { p50: number; p99: number };
+  latencyUs?: { p50: number; p99: number };
   queuedBytes?: number;
 }
 
@@ -54,7 +54,7 @@ function summarize({ row, samples }: RowResult): SideSummary[] {
       loadCores: of((s) => s.usage.loadCpuMs / s.usage.elapsedMs),
       otherCores: of((s) => s.usage.otherCpuMs / s.usage.elapsedMs),
       queuedBytes: queued.length === 0 ? undefined : median(queued),
-      confirmUs:
+      latencyUs:
         latencies.length === 0
           ? undefined
           : {
@@ -73,12 +73,12 @@ function pairwise(ours: readonly number[], theirs: readonly number[]): Spread {
 const columns = [
   'Load',
   'Side',
-  'msg/s median (min–max)',
+  'msg/s (SQS: operations/s) median (min–max)',
   'Ratio (min–max)',
   'Goal',
   'Server CPU µs/msg',
   'Busy cores: server / load / others',
-  'Confirm p50 / p99, or memory per waiting message',
+  'Confirm, round trip or operation p50 / p99, or memory per waiting message',
 ];
 
 function cells(results: readonly RowResult[]): string[][] {
@@ -100,9 +100,9 @@ function cells(results: readonly RowResult[]): string[][] {
   );
 }
 
-function lastCell({ confirmUs, queuedBytes }: SideSummary): string {
+function lastCell({ latencyUs, queuedBytes }: SideSummary): string {
   if (queuedBytes !== undefined) return `${queuedBytes.toFixed(0)} B`;
-  return confirmUs === undefined ? '' : `${micros(confirmUs.p50)} / ${micros(confirmUs.p99)}`;
+  return latencyUs === undefined ? '' : `${micros(latencyUs.p50)} / ${micros(latencyUs.p99)}`;
 }
 
 export function terminalTable(results: readonly RowResult[]): string {

@@ -5,7 +5,9 @@
 import { runAmqpLoad } from './loads/amqp-load.ts';
 import { consumeFrom, deleteTopic, produceTo } from './loads/kafka-tools.ts';
 import type { Sample } from './loads/measured-run.ts';
+import { runNatsLoad } from './loads/nats-load.ts';
 import { runPerfTest } from './loads/perf-test.ts';
+import { runSqsLoad } from './loads/sqs-load.ts';
 import type { Side, SideName } from './sides.ts';
 
 export interface Row {
@@ -32,6 +34,8 @@ const perfTestDurable = '--flag persistent --confirm 1000 --qos 1000';
 const perfTestSingle =
   '--flag persistent --confirm 1 --consumers 0 --auto-delete false --queue perftest-single';
 
+const request = '--mode request --size 16';
+
 const kafkaSides = ['kafka', 'posthorn-os', 'posthorn-commit'] as const;
 const kafkaGoal = { 'posthorn-os': 0.8 };
 
@@ -46,6 +50,25 @@ export const rows: readonly Row[] = [
   produce('kafka-produce-1k', 'Kafka produce 1 KB, acks=all', 1024, 400_000),
   consume('kafka-consume-100', 'Kafka consume 100 B', 100, 6_000_000),
   consume('kafka-consume-1k', 'Kafka consume 1 KB', 1024, 1_000_000),
+  nats('nats-publish-16', 'NATS 16 B, publish only', 1.2, '--mode publish --size 16'),
+  nats('nats-publish-128', 'NATS 128 B, publish only', 1.2, '--mode publish --size 128'),
+  nats('nats-1-1-16', 'NATS 16 B, 1:1', 1.2, '--size 16'),
+  nats('nats-1-1-128', 'NATS 128 B, 1:1', 1.2, '--size 128'),
+  nats('nats-1-4-16', 'NATS 16 B, 1:4, deliveries', 1.2, '--subscribers 4 --size 16'),
+  nats('nats-1-4-128', 'NATS 128 B, 1:4, deliveries', 1.2, '--subscribers 4 --size 128'),
+  nats('nats-request-1', 'NATS 16 B, request-reply, 1 outstanding', 0.9, `${request} --window 1`),
+  nats(
+    'nats-request-16',
+    'NATS 16 B, request-reply, 16 outstanding',
+    0.9,
+    `${request} --window 16`,
+  ),
+  sqs('sqs-send-64', 'SQS SendMessage 100 B, 64 connections', 8, '--mode send', 64),
+  sqs('sqs-receive-64', 'SQS ReceiveMessage, 64 connections', 8, '--mode receive', 64),
+  sqs('sqs-delete-64', 'SQS DeleteMessage, 64 connections', 8, '--mode delete', 64),
+  sqs('sqs-send-1', 'SQS SendMessage 100 B, 1 connection', undefined, '--mode send', 1),
+  sqs('sqs-receive-1', 'SQS ReceiveMessage, 1 connection', undefined, '--mode receive', 1),
+  sqs('sqs-delete-1', 'SQS DeleteMessage, 1 connection', undefined, '--mode delete', 1),
   onlyByName('amqp-backlog', 'AMQP 100 B transient, 1M waiting, then consumed', backlog),
   onlyByName('amqp-4-transient', 'AMQP 100 B transient, auto-ack, 4 queues', '--pairs 4'),
   onlyByName('amqp-4-durable', 'AMQP 100 B durable, 4 queues, 1000 in flight each', fourDurable),
@@ -73,6 +96,38 @@ function amqp(id: string, title: string, goal: number, args: string): Row {
       const general = `--size 100 --warmup 1.5 --seconds ${seconds}`;
       return runAmqpLoad(side, `${general} ${args}`.split(' '));
     },
+  };
+}
+
+function nats(id: string, title: string, goal: number, args: string): Row {
+  return {
+    id,
+    title,
+    sides: ['nats-server', 'posthorn-commit'],
+    goal: { 'posthorn-commit': goal },
+    run: (side, seconds) =>
+      runNatsLoad(side, `--warmup 1.5 --seconds ${seconds} ${args}`.split(' ')),
+  };
+}
+
+/** As many messages as may be received and not yet deleted, at most 120,000, and as the time needs. */
+function sqs(
+  id: string,
+  title: string,
+  goal: number | undefined,
+  mode: string,
+  connections: number,
+): Row {
+  const messages = connections === 1 ? 60_000 : 115_000;
+  const load = `${mode} --size 100 --connections ${connections} --messages ${messages}`;
+  return {
+    id,
+    title,
+    sides: ['elasticmq', 'posthorn-commit', 'posthorn-os'],
+    goal: goal === undefined ? undefined : { 'posthorn-commit': goal, 'posthorn-os': goal },
+    // Short, so that a fast server does not run out of messages inside the window.
+    run: (side, seconds) =>
+      runSqsLoad(side, `${load} --warmup 0.5 --seconds ${Math.min(seconds, 2)}`.split(' ')),
   };
 }
 

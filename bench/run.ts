@@ -23,8 +23,9 @@ import { type Side, type SideName, startSide } from './sides.ts';
 const usage = `usage: npm run bench -- [options]
   --only <row>      this row, or every row that starts so; repeatable (default: all)
   --rounds <n>      counted rounds per row and side (default 5)
-  --seconds <n>     counted time of one AMQP run (default 4)
-  --side <name>     only this side; repeatable: rabbitmq, kafka, posthorn-commit, posthorn-os
+  --seconds <n>     counted time of one run of our generators (default 4)
+  --side <name>     only this side; repeatable: rabbitmq, kafka, nats-server, elasticmq,
+                    posthorn-commit, posthorn-os
   --profile <row>   no comparison: one row against posthorn under the CPU profiler
   --docs            also put the table into docs/benchmarks.md
   --list            the rows`;
@@ -167,22 +168,33 @@ function publish(results: readonly RowResult[], idle: readonly IdleResult[]): vo
   const folder = join(cacheFolder, 'bench');
   mkdirSync(folder, { recursive: true });
   const file = join(folder, new Date().toISOString().replaceAll(':', '-').slice(0, 19));
-  const fragment = markdown(results, idle, command.join(' '));
-  writeFileSync(`${file}.md`, `${fragment}\n`);
-  if (flags.docs) writeIntoDocs(fragment);
+  writeFileSync(`${file}.md`, `${markdown(results, idle, command.join(' '))}\n`);
+  if (flags.docs) writeIntoDocs(results, idle, command.join(' '));
   writeFileSync(`${file}.json`, `${json(results, idle)}\n`);
   console.log(`\n${terminalTable(results)}\n`);
   for (const line of [...idleLines(idle), ...noiseWarnings(results)]) console.log(line);
   console.log(`\n${file}.md and .json`);
 }
 
-function writeIntoDocs(fragment: string): void {
+/** Each protocol has its own block in the page: only those that were measured are written anew. */
+function writeIntoDocs(
+  results: readonly RowResult[],
+  idle: readonly IdleResult[],
+  command: string,
+): void {
   const page = join(repositoryRoot, 'docs', 'benchmarks.md');
-  const text = readFileSync(page, 'utf8');
-  const written = text.replace(
-    /(<!-- results: [^>]* -->\n)[^]*(\n<!-- end of results -->)/,
-    (_, begin: string, end: string) => `${begin}\n${fragment.trim()}\n${end}`,
-  );
-  if (!written.includes(fragment.trim())) throw new Error(`${page} has lost its result markers`);
-  writeFileSync(page, written);
+  let text = readFileSync(page, 'utf8');
+  const protocolOf = ({ row }: RowResult): string => row.id.slice(0, row.id.indexOf('-'));
+  for (const protocol of new Set(results.map(protocolOf))) {
+    const rows = results.filter((result) => protocolOf(result) === protocol);
+    const sides = new Set(rows.flatMap(({ samples }) => [...samples.keys()]));
+    const seen = idle.filter(({ side }) => sides.has(side));
+    const fragment = markdown(rows, seen, command).trim();
+    text = text.replace(
+      new RegExp(`(<!-- results of ${protocol}:[^>]* -->\n)[^]*?(\n<!-- end of results -->)`),
+      (_, begin: string, end: string) => `${begin}\n${fragment}\n${end}`,
+    );
+    if (!text.includes(fragment)) console.error(`${page} has no place for ${protocol}`);
+  }
+  writeFileSync(page, text);
 }

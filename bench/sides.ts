@@ -1,6 +1,6 @@
 /**
  * The brokers under load: Posthorn as its own process, and the real peers, each with temporary data
- * on the same disk. A side is addressed by protocol, because Posthorn serves both.
+ * on the same disk. A side is addressed by protocol, because Posthorn serves them all.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,14 +10,23 @@ import {
   freePorts,
   type Peer,
   repositoryRoot,
+  startElasticmq,
   startKafka,
+  startNats,
   startRabbitmq,
 } from '../scripts/peers/index.ts';
 import { startPeer } from '../scripts/peers/peer-process.ts';
 import { residentBytes } from './server-cost.ts';
 
-export type SideName = 'rabbitmq' | 'kafka' | 'posthorn-commit' | 'posthorn-os';
-type ProtocolName = 'amqp' | 'kafka';
+export type SideName =
+  | 'rabbitmq'
+  | 'kafka'
+  | 'nats-server'
+  | 'elasticmq'
+  | 'posthorn-commit'
+  | 'posthorn-os';
+/** `nats-http` is where the NATS monitoring pages are. */
+type ProtocolName = 'amqp' | 'kafka' | 'nats' | 'nats-http' | 'sqs';
 
 export interface Side {
   readonly name: SideName;
@@ -33,15 +42,19 @@ export interface Side {
 export const durabilityOf: Record<SideName, string> = {
   rabbitmq: 'confirm of a persistent message after fsync of its store (RabbitMQ default)',
   kafka: 'acks=all after the write, flushed when the OS likes (Kafka default)',
+  'nats-server': 'live messages are not stored, by either side',
+  elasticmq: 'in memory only: nothing survives a restart',
   'posthorn-commit': '--sync commit: acknowledged after fdatasync',
   'posthorn-os': '--sync os: acknowledged after the write',
 };
 
 const idleMs = 3000;
 
+type Ports = Partial<Record<ProtocolName, number>>;
+
 export async function startSide(name: SideName, nodeFlags: readonly string[] = []): Promise<Side> {
   const dataDir = mkdtempSync(join(tmpdir(), `bench-${name}-`));
-  const ports: Record<ProtocolName, number> = { amqp: 0, kafka: 0 };
+  const ports: Ports = {};
   const peer = await startProcess(name, dataDir, ports, nodeFlags);
   await sleep(idleMs);
   return {
@@ -50,8 +63,9 @@ export async function startSide(name: SideName, nodeFlags: readonly string[] = [
     pid: peer.pid,
     idleBytes: residentBytes(peer.pid),
     port(protocol) {
-      if (ports[protocol] === 0) throw new Error(`${name} does not speak ${protocol}`);
-      return ports[protocol];
+      const port = ports[protocol];
+      if (port === undefined) throw new Error(`${name} does not speak ${protocol}`);
+      return port;
     },
     async stop() {
       await peer.stop();
@@ -63,7 +77,7 @@ export async function startSide(name: SideName, nodeFlags: readonly string[] = [
 async function startProcess(
   name: SideName,
   dataDir: string,
-  ports: Record<ProtocolName, number>,
+  ports: Ports,
   nodeFlags: readonly string[],
 ): Promise<Peer> {
   if (name === 'rabbitmq') {
@@ -76,11 +90,31 @@ async function startProcess(
     ports.kafka = peer.port;
     return peer;
   }
-  const [amqp, kafka, http] = (await freePorts(3)) as [number, number, number];
-  ports.amqp = amqp;
-  ports.kafka = kafka;
+  if (name === 'nats-server') {
+    const peer = await startNats({ dataDir });
+    ports.nats = peer.port;
+    ports['nats-http'] = peer.monitoringPort;
+    return peer;
+  }
+  if (name === 'elasticmq') {
+    const peer = await startElasticmq({ dataDir });
+    ports.sqs = peer.port;
+    return peer;
+  }
+  return startPosthorn(name, dataDir, ports, nodeFlags);
+}
+
+async function startPosthorn(
+  name: SideName,
+  dataDir: string,
+  ports: Ports,
+  nodeFlags: readonly string[],
+): Promise<Peer> {
+  const protocols = ['amqp', 'kafka', 'nats', 'nats-http', 'sqs'] as const;
+  const [http, ...free] = (await freePorts(1 + protocols.length)) as [number, ...number[]];
+  for (const [at, protocol] of protocols.entries()) ports[protocol] = free[at]!;
   const main = join(repositoryRoot, 'bin', 'posthorn.js');
-  const addresses = [`amqp=${amqp}`, `kafka=${kafka}`, `http=${http}`];
+  const addresses = [...Object.entries(ports).map((entry) => entry.join('=')), `http=${http}`];
   return startPeer({
     name,
     version: 'this tree',
@@ -97,7 +131,7 @@ async function startProcess(
       name === 'posthorn-os' ? 'os' : 'commit',
       ...addresses.flatMap((address) => ['--port', address]),
     ],
-    port: amqp,
+    port: ports.amqp!,
     dataDir,
     logFile: join(dataDir, 'posthorn.log'),
     readyWithinMs: 20_000,
