@@ -23,6 +23,7 @@ import { MemoryBudget } from './memory-budget.ts';
 import { Metrics } from './metrics.ts';
 import { DEFAULT_NAMESPACE, partitionLogName, queueLogName } from './names.ts';
 import { Namespace } from './namespace.ts';
+import type { Observer } from './observer.ts';
 import type { Ports } from './ports.ts';
 import type { QueueOptions } from './queue/queue-options.ts';
 import type { QueueServices } from './queue/queue-services.ts';
@@ -110,6 +111,8 @@ export class Broker implements QueueServices {
   /** How often this store was opened; the leader epoch of what is appended now. */
   readonly epoch: number;
   readonly alarms = { memory: false, disk: false };
+  /** Null: nobody watches. */
+  observer: Observer | null = null;
 
   readonly #namespaces = new Map<string, Namespace>();
   readonly #alarmListeners = new Set<AlarmListener>();

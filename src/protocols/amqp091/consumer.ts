@@ -86,6 +86,10 @@ export class QueueConsumer extends QueueLeases implements ChannelConsumer, Subsc
     metrics.delivered++;
     metrics.deliveredBytes += message.bodyEnd - message.bodyStart;
     if (deliveryCount > 0) metrics.redelivered++;
+    const { observer } = connection.broker;
+    if (observer !== null) {
+      observer.delivered('amqp', connection.namespace, this.queue.name, message, deliveryCount);
+    }
     connection.sendSoon();
     if (!connection.sink.writable) subscription.paused = true;
   }

@@ -15,6 +15,7 @@
 import { Outcome, Message, Origin } from '#core/message/message.ts';
 import { copyBytes } from '#core/message/record.ts';
 import { Permission } from '#core/authenticator.ts';
+import type { Observer } from '#core/observer.ts';
 import type { Channel } from './channel.ts';
 import { Method, ReplyCode, textOf } from './codec.ts';
 import { AddressedContent, deliverPrefix, writeReturn } from './delivery.ts';
@@ -50,6 +51,8 @@ export class Publisher {
   #expirationMs = -1;
   /** The properties in the scratch need more than a scan, or were rewritten. */
   #special = false;
+  /** Destinations of the last message with CC or BCC. */
+  #copyCount = 0;
 
   constructor(channel: Channel) {
     this.#channel = channel;
@@ -103,6 +106,8 @@ export class Publisher {
     const metrics = channel.connection.metrics;
     metrics.published++;
     metrics.publishedBytes += this.#message.bodyEnd - this.#message.bodyStart;
+    const { observer } = channel.connection.broker;
+    if (observer !== null) this.#tell(observer, outcome);
     channel.connection.hasPublished();
     if (outcome === Outcome.Unrouted) {
       metrics.unroutable++;
@@ -115,6 +120,17 @@ export class Publisher {
       confirms.refused();
     } else confirms.published((outcome & Outcome.AwaitCommit) !== 0);
     channel.connection.confirmSoon(confirms);
+  }
+
+  #tell(observer: Observer, outcome: Outcome): void {
+    const { namespace } = this.#channel.connection;
+    const { route, exchange, routingKey } = this.#target!;
+    const message = this.#message;
+    const targetCount =
+      this.#routingHeaders === 0
+        ? namespace.router.targets(route!, routingKey, message).length
+        : this.#copyCount;
+    observer.published('amqp', namespace, exchange, routingKey, message, outcome, targetCount);
   }
 
   #refuseSize(size: number): never {
@@ -239,8 +255,9 @@ export class Publisher {
       message.sourceEnd = this.#sourceEnd;
     }
     const targets = namespace.resolveMany(target.exchange, [target.routingKey, ...copies], message);
+    this.#copyCount = targets.length;
     let outcome: Outcome = Outcome.Unrouted;
-    for (const destination of targets ?? []) outcome |= destination.publish(message);
+    for (const destination of targets) outcome |= destination.publish(message);
     return outcome;
   }
 

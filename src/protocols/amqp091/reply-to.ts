@@ -53,6 +53,10 @@ export class ReplyConsumer implements LiveSubscriber, ChannelConsumer {
       connection.frameBytesMax,
     );
     connection.metrics.delivered++;
+    const { observer } = connection.broker;
+    if (observer !== null) {
+      observer.delivered('amqp', connection.namespace, this.name, message, 0);
+    }
     connection.sendSoon();
     return Outcome.Routed;
   }

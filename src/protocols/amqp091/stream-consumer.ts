@@ -139,6 +139,10 @@ export class StreamConsumer implements ChannelConsumer, LeaseHolder, StreamSubsc
     writeDelivery(output, this.#prefix, tag, false, -1, content, frameBytesMax);
     metrics.delivered++;
     metrics.deliveredBytes += message.bodyEnd - message.bodyStart;
+    const { observer } = connection.broker;
+    if (observer !== null) {
+      observer.delivered('amqp', connection.namespace, reader.topic.name, message, 0);
+    }
     connection.sendSoon();
     if (!connection.sink.writable) reader.paused = true;
   }

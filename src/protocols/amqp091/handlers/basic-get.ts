@@ -84,5 +84,9 @@ function answerGet(
   const redelivered = deliveryCount > 0;
   writeDelivery(output, channel.getPrefix, tag, redelivered, left, content, frameBytesMax);
   connection.metrics.delivered++;
+  const { observer } = connection.broker;
+  if (observer !== null) {
+    observer.delivered('amqp', connection.namespace, queue.name, message, deliveryCount);
+  }
   if (noAck) queue.accept(offset);
 }

@@ -11,9 +11,10 @@
  */
 import type { Call } from '../call.ts';
 import { ErrorCode } from '../errors.ts';
-import { type FetchedPartition, FetchRead } from '../fetch-read.ts';
+import { type FetchedPartition, FetchRead, partitionOf } from '../fetch-read.ts';
 import type { FetchContext, FetchPartition, ForgottenTopic } from '../fetch-session.ts';
 import { defineHandler } from '../handler.ts';
+import type { KafkaNode } from '../node.ts';
 import { WaitingFetch } from '../waiting-fetch.ts';
 import type { BlockLease } from '#wire/block-pool.ts';
 import type { Reader } from '#wire/reader.ts';
@@ -152,6 +153,7 @@ function answer(
   const told = incremental ? results.filter(hasNews) : results;
   const topics = byTopic(told);
   const { version } = call;
+  if (call.node.broker.observer !== null) observe(call.node, told);
   const writer = call.begin();
   writer.int32(0);
   if (version >= 7) writer.int16(context.error).int32(context.sessionId);
@@ -174,6 +176,15 @@ function answer(
   }
   if (lease !== null) writer.output.releaseAfter(lease);
   call.end();
+}
+
+function observe(node: KafkaNode, results: readonly FetchedPartition[]): void {
+  for (const { request, batches } of results) {
+    const partition = batches.length === 0 ? undefined : partitionOf(node, request);
+    if (partition === undefined) continue;
+    const { topic, index } = partition;
+    node.broker.observer?.fetched('kafka', topic, index, batches, request.offset);
+  }
 }
 
 function hasNews(result: FetchedPartition): boolean {

@@ -141,8 +141,12 @@ function append(
 function store(partition: Partition, batch: Buffer, call: Call): ProducedPartition {
   const { index } = partition;
   try {
-    const { baseOffset, logAppendTimeMs } = partition.append(batch, true);
-    const { metrics } = call.node;
+    const { baseOffset, logAppendTimeMs, duplicate } = partition.append(batch, true);
+    const { metrics, broker } = call.node;
+    const { observer } = broker;
+    if (observer !== null && !duplicate) {
+      observer.produced('kafka', partition.topic, index, batch, baseOffset);
+    }
     metrics.published += batch.readInt32BE(RECORD_COUNT_AT);
     metrics.publishedBytes += batch.length;
     return { index, error: ErrorCode.None, text: null, baseOffset, logAppendTimeMs, partition };
