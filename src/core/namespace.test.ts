@@ -89,21 +89,23 @@ test('a route is the same object until something changes', async () => {
   const rig = await BrokerRig.open();
   rig.queue('a');
   rig.namespace.bind('amq.topic', toQueue('a'), '#', {});
-  const route = rig.namespace.resolve('amq.topic', 'k');
+  assert.equal(rig.namespace.resolve('amq.topic', 'k')?.isCurrent, false, 'the first time');
+  const route = rig.namespace.resolve('amq.topic', 'k')!;
   assert.equal(rig.namespace.resolve('amq.topic', 'k'), route);
-  assert.equal(route?.cacheable, true);
-  const version = rig.namespace.routesVersion;
+  assert.deepEqual([route.cacheable, route.isCurrent, route.stored], [true, true, true]);
   rig.queue('b');
-  assert.ok(rig.namespace.routesVersion > version);
+  assert.equal(route.isCurrent, true, 'a queue that nothing leads to yet');
   rig.namespace.bind('amq.topic', toQueue('b'), 'k', {});
+  assert.equal(route.isCurrent, false);
   assert.deepEqual(targets(rig, 'amq.topic', 'k'), ['a', 'b']);
 });
 
 test('remembered routes are bounded', async () => {
   const rig = await BrokerRig.open({ limits: { cachedRoutesMax: 10 } });
+  rig.namespace.resolve('amq.topic', 'often');
   const often = rig.namespace.resolve('amq.topic', 'often');
   for (let i = 0; i < 1000; i++) {
-    rig.namespace.resolve('amq.topic', `k${i}`);
+    for (let times = 0; times < 2; times++) rig.namespace.resolve('amq.topic', `k${i}`);
     assert.equal(rig.namespace.resolve('amq.topic', 'often'), often);
   }
   const { size } = rig.namespace.exchange('amq.topic').routes;
@@ -300,10 +302,11 @@ test('a live subscriber is reached by name or binding, and stores nothing', asyn
     },
   };
   rig.namespace.addLive(live);
-  rig.namespace.binder.bindLive('amq.topic', 'news.#', {}, live);
+  const binding = rig.namespace.subscribe('amq.topic', 'news.#', live);
   assert.equal(rig.publish('', 'me', textMessage('1')), Outcome.Routed);
   assert.equal(rig.publish('amq.topic', 'news.x', textMessage('2')), Outcome.Routed);
   rig.namespace.removeLive(live);
+  rig.namespace.unsubscribe(binding);
   assert.equal(rig.publish('', 'me', textMessage('3')), Outcome.Unrouted);
   assert.equal(rig.publish('amq.topic', 'news.x', textMessage('4')), Outcome.Unrouted);
   assert.deepEqual(got, ['1', '2']);

@@ -2,12 +2,12 @@
  * Namespace: the names of one tenant (an AMQP vhost): exchanges, and queues and topics, which share
  * one space because the same name is the same thing in every protocol.
  *
- * All declaring, deleting and binding goes through here, so `routesVersion` rises with every change
- * and remembered routes are never stale. What is durable goes to the catalog in the same turn; who
+ * All declaring, deleting and binding goes through here, so that every change makes the remembered
+ * routes it concerns be forgotten. What is durable goes to the catalog in the same turn; who
  * answers a client for it waits by `afterCommit`.
  */
 import { Binder } from './routing/binder.ts';
-import type { Arguments, DestinationName } from './routing/binding.ts';
+import type { Arguments, DestinationName, LiveBinding } from './routing/binding.ts';
 import type { Broker } from './broker.ts';
 import { exchangeFrom, exchangeJson, queueJson } from './definitions.ts';
 import type { QueueDefinition, TopicDefinition } from './definitions.ts';
@@ -25,6 +25,7 @@ import type { MutableQueueOptions, QueueOptions } from './queue/queue-options.ts
 import type { QueueHome } from './queue/queue-services.ts';
 import { publishTo, Router } from './routing/router.ts';
 import type { RouterTables } from './routing/router.ts';
+import { AMQP_SYNTAX } from './routing/subject-trie.ts';
 import type { Topic } from './topic/topic.ts';
 import { TopicTable } from './topic/topic-table.ts';
 import type { TopicRequest } from './topic/topic-table.ts';
@@ -47,7 +48,7 @@ export class Namespace implements RouterTables, QueueHome {
   readonly exchanges = new Map<string, Exchange>();
   readonly queues = new Map<string, Queue>();
   readonly binder: Binder;
-  /** Rises whenever a route may have changed. */
+  /** Rises whenever any route may have changed; Route.isCurrent says which. */
   routesVersion = 0;
   readonly #topics: TopicTable;
   readonly #live = new Map<string, LiveSubscriber>();
@@ -94,8 +95,7 @@ export class Namespace implements RouterTables, QueueHome {
     }
     this.#checkName('exchange', name);
     const exchange = new Exchange(name, options);
-    this.exchanges.set(name, exchange);
-    this.routesVersion++;
+    this.#addExchange(exchange);
     if (options.durable) {
       this.broker.catalog.set('exchange', this.name, [name], exchangeJson(options));
     }
@@ -109,21 +109,28 @@ export class Namespace implements RouterTables, QueueHome {
     if (exchange.predeclared) {
       throw this.#refusal('access-refused', 'exchange', name, 'cannot be deleted');
     }
-    if (ifUnused && this.binder.table.from('exchange', name).size > 0)
+    if (ifUnused && this.binder.isUsed(exchange))
       throw this.#refusal('in-use', 'exchange', name, 'is in use');
     this.dropExchange(exchange);
   }
 
   /** Broker only: a durable exchange found in the catalog. */
   recoverExchange(name: string, value: unknown): void {
-    this.exchanges.set(name, new Exchange(name, exchangeFrom(value)));
+    this.#addExchange(new Exchange(name, exchangeFrom(value)));
+  }
+
+  #addExchange(exchange: Exchange): void {
+    this.exchanges.set(exchange.name, exchange);
+    this.binder.changes.exchangeChanged(exchange);
     this.routesVersion++;
   }
 
   /** Binder only, but for this class. */
   dropExchange(exchange: Exchange): void {
     const { name } = exchange;
-    if (!this.exchanges.delete(name)) return;
+    if (!this.exchanges.has(name)) return;
+    this.binder.changes.exchangeChanged(exchange);
+    this.exchanges.delete(name);
     this.routesVersion++;
     if (exchange.options.durable) this.broker.catalog.delete('exchange', this.name, [name]);
     this.binder.unbindAll('exchange', name);
@@ -199,7 +206,7 @@ export class Namespace implements RouterTables, QueueHome {
 
   #addQueue(queue: Queue): void {
     this.queues.set(queue.name, queue);
-    this.routesVersion++;
+    this.#nameChanged(queue.name);
     const owner = queue.options.exclusiveTo;
     if (owner !== null) {
       let owned = this.#owned.get(owner);
@@ -258,7 +265,7 @@ export class Namespace implements RouterTables, QueueHome {
   #dropQueue(queue: Queue): number {
     const { name, options } = queue;
     this.queues.delete(name);
-    this.routesVersion++;
+    this.#nameChanged(name);
     if (options.exclusiveTo !== null) {
       const owned = this.#owned.get(options.exclusiveTo);
       owned?.delete(queue);
@@ -289,12 +296,11 @@ export class Namespace implements RouterTables, QueueHome {
       throw new BrokerError('already-exists', `'${name}' is a queue`, { kind: 'queue', name });
     }
     const topic = this.#topics.create(name, request);
-    this.routesVersion++;
+    this.#nameChanged(name);
     return topic;
   }
 
   recoverTopic(name: string, definition: TopicDefinition): Promise<void> {
-    this.routesVersion++;
     return this.#topics.recover(name, definition);
   }
 
@@ -311,12 +317,12 @@ export class Namespace implements RouterTables, QueueHome {
 
   deleteTopic(name: string): void {
     const topic = this.topic(name);
-    this.routesVersion++;
     this.binder.unbindAll('topic', name);
     for (const queue of this.queues.values()) {
       if (queue.options.source === name) this.#dropQueue(queue);
     }
     this.#topics.delete(topic);
+    this.#nameChanged(name);
   }
 
   /** `count` is the new number of all partitions. Throws BrokerError 'not-found',
@@ -364,16 +370,34 @@ export class Namespace implements RouterTables, QueueHome {
   }
 
   /** Somebody who stores nothing is reached through '' by its name, unless a queue or topic has it,
-   * until `removeLive`. It is bound to other exchanges by `binder.bindLive`. */
+   * until `removeLive`. */
   addLive(subscriber: LiveSubscriber): void {
     this.#live.set(subscriber.name, subscriber);
-    this.routesVersion++;
+    this.#nameChanged(subscriber.name);
   }
 
-  /** Also ends its bindings. */
   removeLive(subscriber: LiveSubscriber): void {
     if (this.#live.get(subscriber.name) === subscriber) this.#live.delete(subscriber.name);
-    this.binder.unbindLive(subscriber);
+    this.#nameChanged(subscriber.name);
+  }
+
+  /** Hands what matches the pattern to somebody who stores nothing, until `unsubscribe`, which is
+   * called once. Throws BrokerError 'not-found', 'access-refused' (the default exchange). */
+  subscribe(
+    exchange: string,
+    pattern: string,
+    subscriber: LiveSubscriber,
+    syntax = AMQP_SYNTAX,
+  ): LiveBinding {
+    return this.binder.subscribe(exchange, pattern, subscriber, syntax);
+  }
+
+  unsubscribe(binding: LiveBinding): void {
+    this.binder.unsubscribe(binding);
+  }
+
+  #nameChanged(name: string): void {
+    this.binder.changes.nameChanged(name);
     this.routesVersion++;
   }
 
@@ -384,7 +408,7 @@ export class Namespace implements RouterTables, QueueHome {
     return this.queues.get(name) ?? this.topics.get(name) ?? this.#live.get(name);
   }
 
-  /** Null when there is no such exchange. Stable while routesVersion is. */
+  /** Null when there is no such exchange. Worth keeping while it is current. */
   resolve(exchange: string, routingKey: string): Route | null {
     return this.router.resolve(exchange, routingKey);
   }

@@ -1,9 +1,12 @@
 /**
  * Binder: makes and ends the bindings of one namespace: what may be bound to what, which bindings
  * are durable (both ends are), and that an auto-delete exchange goes with its last binding.
+ *
+ * Live subscribers come and go by the thousand: their bindings are known to their exchange and to
+ * themselves, and to nobody else.
  */
 import { bindingKey, BindingTable } from './binding.ts';
-import type { Arguments, Binding, DestinationName, SourceKind } from './binding.ts';
+import type { Arguments, Binding, DestinationName, LiveBinding, SourceKind } from './binding.ts';
 import { bindingFrom, bindingName } from '../definitions.ts';
 import { refusal } from './equivalence.ts';
 import { BrokerError, invariant } from '../errors.ts';
@@ -12,6 +15,10 @@ import { headersTest } from './exchange-kinds.ts';
 import type { LiveSubscriber } from './live-subscriber.ts';
 import type { Destination } from '../message/message.ts';
 import type { Namespace } from '../namespace.ts';
+import { RouteChanges } from './route-changes.ts';
+import type { ExchangeTables } from './route-changes.ts';
+import { AMQP_SYNTAX } from './subject-trie.ts';
+import type { SubjectSyntax } from './subject-trie.ts';
 
 interface Target {
   readonly exchange: Exchange | null;
@@ -19,12 +26,20 @@ interface Target {
   readonly durable: boolean;
 }
 
-export class Binder {
+const LIVE: DestinationName = { kind: 'live', name: '' };
+const NO_ARGUMENTS: Arguments = {};
+
+export class Binder implements ExchangeTables {
   readonly table = new BindingTable();
+  readonly changes = new RouteChanges(this, this.table);
   readonly #namespace: Namespace;
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace;
+  }
+
+  get exchanges(): ReadonlyMap<string, Exchange> {
+    return this.#namespace.exchanges;
   }
 
   /** As Namespace.bind. */
@@ -65,6 +80,44 @@ export class Binder {
     this.#add(this.#make(sourceKind, source, destination, routingKey, args, null));
   }
 
+  /** As Namespace.subscribe. */
+  subscribe(
+    source: string,
+    pattern: string,
+    subscriber: LiveSubscriber,
+    syntax: SubjectSyntax,
+  ): LiveBinding {
+    if (source === '') throw defaultExchangeRefused();
+    const from = this.#namespace.exchange(source);
+    const binding: LiveBinding = {
+      source,
+      sourceKind: 'exchange',
+      destination: LIVE,
+      routingKey: pattern,
+      arguments: NO_ARGUMENTS,
+      syntax,
+      as: null,
+      durable: false,
+      exchange: null,
+      target: subscriber,
+      key: '',
+      from,
+    };
+    from.matcher.add(binding);
+    from.liveCount++;
+    this.#changed(from, binding);
+    return binding;
+  }
+
+  /** As Namespace.unsubscribe. */
+  unsubscribe(binding: LiveBinding): void {
+    const { from } = binding;
+    from.matcher.remove(binding);
+    from.liveCount--;
+    this.#changed(from, binding);
+    this.#dropUnused(from);
+  }
+
   /** Idempotent; never durable. */
   bindLive(source: string, routingKey: string, args: Arguments, subscriber: LiveSubscriber): void {
     const destination: DestinationName = { kind: 'live', name: subscriber.name };
@@ -77,6 +130,8 @@ export class Binder {
       destination,
       routingKey,
       arguments: args,
+      syntax: AMQP_SYNTAX,
+      as: null,
       durable: false,
       exchange: null,
       target: subscriber,
@@ -127,6 +182,8 @@ export class Binder {
       destination: { kind: destination.kind, name: destination.name },
       routingKey,
       arguments: args,
+      syntax: AMQP_SYNTAX,
+      as: null,
       durable: durable && sourceDurable,
       exchange,
       target,
@@ -156,27 +213,49 @@ export class Binder {
         ? this.#namespace.exchange(source)
         : this.#namespace.topic(source).ensureFeed();
     from.matcher.add(binding);
-    this.#namespace.routesVersion++;
+    this.#changed(from, binding);
   }
 
   #drop(binding: Binding): void {
     const { sourceKind, source } = binding;
     this.table.remove(binding);
-    this.#namespace.routesVersion++;
     if (binding.durable) {
       const { broker, name } = this.#namespace;
       broker.catalog.delete('binding', name, bindingName(binding));
     }
-    const isLast = this.table.from(sourceKind, source).size === 0;
-    if (sourceKind === 'topic') {
-      const topic = this.#namespace.topics.get(source);
-      topic?.feed?.matcher.remove(binding);
-      if (topic && isLast) topic.feed = null;
+    const from = this.sourceOf(binding);
+    if (!from) return;
+    from.matcher.remove(binding);
+    this.#changed(from, binding);
+    if (sourceKind === 'exchange') {
+      this.#dropUnused(from);
       return;
     }
-    const exchange = this.#namespace.exchanges.get(source);
-    exchange?.matcher.remove(binding);
-    if (exchange?.options.autoDelete && isLast) this.#namespace.dropExchange(exchange);
+    const topic = this.#namespace.topics.get(source);
+    if (topic && this.table.from(sourceKind, source).size === 0) topic.feed = null;
+  }
+
+  /** ExchangeTables. */
+  sourceOf({ sourceKind, source }: Binding): Exchange | null | undefined {
+    return sourceKind === 'exchange'
+      ? this.#namespace.exchanges.get(source)
+      : this.#namespace.topics.get(source)?.feed;
+  }
+
+  #changed(from: Exchange, binding: Binding): void {
+    this.changes.bindingChanged(from, binding);
+    this.#namespace.routesVersion++;
+  }
+
+  /** Bindings of which it is the source. */
+  isUsed(exchange: Exchange): boolean {
+    return exchange.liveCount > 0 || this.table.from('exchange', exchange.name).size > 0;
+  }
+
+  #dropUnused(exchange: Exchange): void {
+    if (!exchange.options.autoDelete || this.isUsed(exchange)) return;
+    if (this.#namespace.exchanges.get(exchange.name) !== exchange) return;
+    this.#namespace.dropExchange(exchange);
   }
 }
 

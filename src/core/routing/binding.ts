@@ -6,6 +6,7 @@ import type { HeaderValue } from '../message/envelope.ts';
 import type { Exchange } from './exchange.ts';
 import { headerJson } from '../message/header-json.ts';
 import type { Destination } from '../message/message.ts';
+import type { SubjectSyntax } from './subject-trie.ts';
 
 /** Exchanges have names of their own; queues and topics share theirs. */
 export type SourceKind = 'exchange' | 'topic';
@@ -24,6 +25,10 @@ export interface Binding {
   readonly destination: DestinationName;
   readonly routingKey: string;
   readonly arguments: Arguments;
+  /** Whose wildcards the routing key has, where the source knows wildcards. */
+  readonly syntax: SubjectSyntax;
+  /** The routing key under which the message goes on; null = the one it has. */
+  readonly as: string | null;
   /** Survives a restart: both ends do. */
   readonly durable: boolean;
   /** One of the two is set. */
@@ -31,6 +36,11 @@ export interface Binding {
   readonly target: Destination | null;
   /** Identity among the bindings of one source. */
   readonly key: string;
+}
+
+/** A live subscriber's, by which it ends it. No table knows it. */
+export interface LiveBinding extends Binding {
+  readonly from: Exchange;
 }
 
 export function bindingKey(

@@ -7,6 +7,7 @@ import { BrokerError } from '../errors.ts';
 import { headersTest, makeMatcher } from './exchange-kinds.ts';
 import { Outcome } from '../message/message.ts';
 import { encodeHeaders } from '../message/neutral-headers.ts';
+import { AMQP_SYNTAX } from './subject-trie.ts';
 
 function binding(args: Arguments): Binding {
   return {
@@ -15,6 +16,8 @@ function binding(args: Arguments): Binding {
     destination: { kind: 'queue', name: 'q' },
     routingKey: '',
     arguments: args,
+    syntax: AMQP_SYNTAX,
+    as: null,
     durable: false,
     exchange: null,
     target: null,

@@ -70,11 +70,11 @@ class TopicMatcher implements Matcher {
   readonly #trie = new SubjectTrie<Binding>();
 
   add(binding: Binding): void {
-    this.#trie.add(binding.routingKey, binding);
+    this.#trie.add(binding.routingKey, binding, binding.syntax);
   }
 
   remove(binding: Binding): void {
-    this.#trie.remove(binding.routingKey, binding);
+    this.#trie.remove(binding.routingKey, binding, binding.syntax);
   }
 
   match(routingKey: string, _headers: readonly Header[] | null, into: Binding[]): void {

@@ -6,7 +6,7 @@ import type { Arguments } from './binding.ts';
 import { makeMatcher } from './exchange-kinds.ts';
 import type { ExchangeKind, Matcher } from './exchange-kinds.ts';
 import type { Destination } from '../message/message.ts';
-import { RouteCache } from './route-cache.ts';
+import { FORGOTTEN, RouteCache } from './route-cache.ts';
 
 export interface ExchangeOptions {
   readonly kind: ExchangeKind;
@@ -21,12 +21,39 @@ export interface ExchangeOptions {
   readonly arguments: Arguments;
 }
 
-/** Where a routing key leads. Stable while the namespace's routesVersion is. */
-export interface Route {
+export const NO_TARGETS: readonly Destination[] = [];
+
+/** Where a routing key leads from one exchange. */
+export class Route {
   readonly exchange: Exchange;
-  /** Each destination once. Meaningless unless cacheable: then headers decide per message. */
+  readonly routingKey: string;
+  /** Each destination once. Meaningless unless cacheable: then each message decides. */
   readonly targets: readonly Destination[];
   readonly cacheable: boolean;
+  /** Some destination keeps what it is given, or may: not only live subscribers get it. */
+  readonly stored: boolean;
+  /** RouteCache only. */
+  version = FORGOTTEN;
+  readonly cache: RouteCache;
+
+  constructor(exchange: Exchange, routingKey: string, targets: readonly Destination[] | null) {
+    this.exchange = exchange;
+    this.routingKey = routingKey;
+    this.targets = targets ?? NO_TARGETS;
+    this.cacheable = targets !== null;
+    this.stored = targets === null || targets.some(isStoring);
+    this.cache = exchange.routes;
+  }
+
+  /** Whoever keeps a route asks before each use; false: resolve again. A route is not current from
+   * the beginning when it is not worth keeping, as its key was never asked for before. */
+  get isCurrent(): boolean {
+    return this.version === this.cache.version;
+  }
+}
+
+function isStoring(target: Destination): boolean {
+  return !('live' in target);
 }
 
 export const PREDECLARED_EXCHANGES: readonly (readonly [string, ExchangeKind])[] = [
@@ -38,16 +65,26 @@ export const PREDECLARED_EXCHANGES: readonly (readonly [string, ExchangeKind])[]
   ['amq.match', 'headers'],
 ];
 
+/** The exchanges that lead to one, as of a version of what leads where. */
+export interface Upstream {
+  readonly version: number;
+  readonly sameKey: readonly Exchange[];
+  /** On some way the message gets another routing key. */
+  readonly otherKey: readonly Exchange[];
+}
+
 export class Exchange {
   readonly name: string;
   readonly options: ExchangeOptions;
   readonly predeclared: boolean;
   /** Namespace only. */
   readonly matcher: Matcher;
-  /** By routing key; Router only. */
+  /** Live bindings, which no table knows. Binder only. */
+  liveCount = 0;
+  /** Router only. */
   readonly routes = new RouteCache();
-  /** The routesVersion that `routes` are of. */
-  routesVersion = -1;
+  /** RouteChanges only. */
+  upstream: Upstream | null = null;
 
   constructor(name: string, options: ExchangeOptions, predeclared = false) {
     this.name = name;

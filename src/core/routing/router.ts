@@ -2,28 +2,34 @@
  * Router: from an exchange and a routing key to destinations, through exchanges bound to exchanges
  * and alternate exchanges, each exchange visited once, so cycles end.
  *
- * Routes are remembered per exchange and routing key until the namespace changes; when there are
- * too many those go that were not asked for lately. A route through a headers exchange is worked out for every message.
+ * Routes are remembered per exchange and routing key from the second time on, until something
+ * changes that concerns them (RouteChanges); when there are too many those go that were not asked
+ * for lately. A route through a headers exchange is worked out for every message.
  */
 import type { Binding } from './binding.ts';
+import { Doorkeeper } from './doorkeeper.ts';
 import type { Envelopes, Header } from '../message/envelope.ts';
-import type { Exchange, Route } from './exchange.ts';
+import { NO_TARGETS, Route } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import type { Destination, Message, Outcome } from '../message/message.ts';
 
 /** What the router looks things up in; a Namespace is one. */
 export interface RouterTables {
   readonly exchanges: ReadonlyMap<string, Exchange>;
-  readonly routesVersion: number;
   /** The default exchange's: the queue, topic or live subscriber of that name. */
   destination(name: string): Destination | undefined;
 }
 
-const NO_TARGETS: readonly Destination[] = [];
+/** From here on a set finds what came before faster than a look at each. */
+const FEW = 16;
 
 export class Router {
   readonly #tables: RouterTables;
   readonly #envelopes: Envelopes;
   readonly #cachedRoutesMax: number;
+  readonly #doorkeeper = new Doorkeeper();
+  /** Reused by every match. */
+  readonly #matched: Binding[] = [];
 
   constructor(tables: RouterTables, envelopes: Envelopes, cachedRoutesMax: number) {
     this.#tables = tables;
@@ -40,19 +46,29 @@ export class Router {
   /** As `resolve`, from an exchange that need not have a name: a topic's feed. */
   routeFrom(exchange: Exchange, routingKey: string): Route {
     const { routes } = exchange;
-    if (exchange.routesVersion !== this.#tables.routesVersion) {
-      routes.clear();
-      exchange.routesVersion = this.#tables.routesVersion;
+    const known = routes.get(routingKey, this.#cachedRoutesMax);
+    if (known !== undefined) return known;
+    const route = new Route(exchange, routingKey, this.#find(exchange, routingKey));
+    if (this.#doorkeeper.knows(exchange.name, routingKey)) {
+      routes.set(routingKey, route, this.#cachedRoutesMax);
     }
-    let route = routes.get(routingKey, this.#cachedRoutesMax);
-    if (route) return route;
+    return route;
+  }
+
+  /** Null: each message decides. */
+  #find(exchange: Exchange, routingKey: string): readonly Destination[] | null {
+    const { matcher } = exchange;
+    if (!exchange.isDefault && !matcher.needsHeaders) {
+      const matched = this.#matched;
+      matched.length = 0;
+      matcher.match(routingKey, null, matched);
+      const ends = endsOf(matched);
+      const isEnd = matched.length > 0 || exchange.options.alternateExchange === null;
+      if (ends !== null && isEnd) return ends;
+    }
     const walk = new Walk(this.#tables, [routingKey], null);
     walk.from(exchange);
-    route = walk.needsHeaders
-      ? { exchange, targets: NO_TARGETS, cacheable: false }
-      : { exchange, targets: walk.targets(), cacheable: true };
-    routes.set(routingKey, route, this.#cachedRoutesMax);
-    return route;
+    return walk.needsHeaders ? null : walk.targets();
   }
 
   /** The destinations of this one message. */
@@ -86,6 +102,29 @@ export class Router {
   publish(route: Route, routingKey: string, message: Message): Outcome {
     return publishTo(this.targets(route, routingKey, message), message);
   }
+}
+
+/** Each destination once; null when a binding leads on to another exchange. */
+function endsOf(matched: readonly Binding[]): readonly Destination[] | null {
+  if (matched.length === 0) return NO_TARGETS;
+  const ends: Destination[] = [];
+  let seen: Set<Destination> | null = null;
+  for (let i = 0; i < matched.length; i++) {
+    const { target, destination } = matched[i]!;
+    if (target === null) return null;
+    // A live subscriber has one binding.
+    if (destination.kind !== 'live') {
+      if (ends.length < FEW) {
+        if (ends.includes(target)) continue;
+      } else {
+        seen ??= new Set(ends);
+        if (seen.has(target)) continue;
+        seen.add(target);
+      }
+    }
+    ends.push(target);
+  }
+  return ends;
 }
 
 export function publishTo(targets: readonly Destination[], message: Message): Outcome {

@@ -1,9 +1,9 @@
 /**
  * SubjectTrie: patterns of words with wildcards, matched against a subject.
  *
- * `one` stands for exactly one word, `many` for any number of words including none. Separator and
- * wildcards are arguments, so the same trie serves AMQP (`.`, `*`, `#`), MQTT (`/`, `+`, `#`) and
- * NATS, whose `>` (one or more) a protocol writes as `one`, `many`.
+ * `one` stands for exactly one word, `many` for any number of words including none, `rest` for one
+ * word or more. The wildcards are those of each pattern's own syntax, so patterns of AMQP (`*`, `#`)
+ * and NATS (`*`, `>`) stand side by side, and what is a wildcard for one is a word for the other.
  *
  * A match walks the subject once and keeps the set of nodes that are alive after each word: work
  * is (words × alive nodes), never exponential, and independent of how many patterns do not match.
@@ -13,10 +13,28 @@
 export interface SubjectSyntax {
   readonly separator: string;
   readonly one: string;
-  readonly many: string;
+  readonly many: string | null;
+  readonly rest: string | null;
 }
 
-export const AMQP_SYNTAX: SubjectSyntax = { separator: '.', one: '*', many: '#' };
+export const AMQP_SYNTAX: SubjectSyntax = { separator: '.', one: '*', many: '#', rest: null };
+
+/** A wildcard among the steps of a pattern. */
+export const ONE = 1;
+export const MANY = 2;
+/** A word, or a wildcard. */
+export type Step = string | typeof ONE | typeof MANY;
+
+export function stepsOf(pattern: string, syntax: SubjectSyntax): Step[] {
+  if (pattern === '') return [];
+  const steps: Step[] = pattern.split(syntax.separator);
+  for (let i = 0; i < steps.length; i++) {
+    if (steps[i] === syntax.one) steps[i] = ONE;
+    else if (steps[i] === syntax.many) steps[i] = MANY;
+    else if (steps[i] === syntax.rest) steps.splice(i++, 1, ONE, MANY);
+  }
+  return steps;
+}
 
 class Node<T> {
   readonly parent: Node<T> | null;
@@ -25,6 +43,8 @@ class Node<T> {
   children: Map<string, Node<T>> | null = null;
   one: Node<T> | null = null;
   many: Node<T> | null = null;
+  /** The first value; the set when there are more: most patterns have one. */
+  value: T | null = null;
   values: Set<T> | null = null;
   /** The step of a match in which it became alive last. */
   step = 0;
@@ -36,7 +56,35 @@ class Node<T> {
   }
 
   get isEmpty(): boolean {
-    return !this.values && !this.children && !this.one && !this.many;
+    return this.value === null && !this.values && !this.children && !this.one && !this.many;
+  }
+
+  /** False when it is there. */
+  add(value: T): boolean {
+    if (this.values !== null) {
+      const { size } = this.values;
+      return this.values.add(value).size > size;
+    }
+    if (this.value === value) return false;
+    if (this.value === null) {
+      this.value = value;
+      return true;
+    }
+    this.values = new Set([this.value, value]);
+    this.value = null;
+    return true;
+  }
+
+  /** False when it is not there. */
+  remove(value: T): boolean {
+    if (this.values !== null) {
+      if (!this.values.delete(value)) return false;
+      if (this.values.size === 0) this.values = null;
+      return true;
+    }
+    if (this.value !== value) return false;
+    this.value = null;
+    return true;
   }
 }
 
@@ -59,27 +107,24 @@ export class SubjectTrie<T> {
   }
 
   /** False when this value already stands under this pattern. */
-  add(pattern: string, value: T): boolean {
+  add(pattern: string, value: T, syntax = this.#syntax): boolean {
     let node = this.#root;
-    for (const word of this.#words(pattern)) node = this.#grow(node, word);
-    node.values ??= new Set();
-    if (node.values.has(value)) return false;
-    node.values.add(value);
+    for (const step of stepsOf(pattern, syntax)) node = grow(node, step);
+    if (!node.add(value)) return false;
     this.#size++;
     return true;
   }
 
   /** False when there is no such value under this pattern. */
-  remove(pattern: string, value: T): boolean {
+  remove(pattern: string, value: T, syntax = this.#syntax): boolean {
     let node: Node<T> | null = this.#root;
-    for (const word of this.#words(pattern)) {
-      node = this.#child(node, word);
+    for (const step of stepsOf(pattern, syntax)) {
+      node = child(node, step);
       if (!node) return false;
     }
-    if (!node.values?.delete(value)) return false;
+    if (!node.remove(value)) return false;
     this.#size--;
-    if (node.values.size === 0) node.values = null;
-    this.#prune(node);
+    prune(node);
     return true;
   }
 
@@ -98,8 +143,11 @@ export class SubjectTrie<T> {
       if (end < 0) break;
       from = end + separator.length;
     }
-    for (const { values } of this.#alive) {
-      if (values) for (const value of values) into.push(value);
+    const alive = this.#alive;
+    for (let i = 0; i < alive.length; i++) {
+      const { value, values } = alive[i]!;
+      if (value !== null) into.push(value);
+      else if (values !== null) for (const each of values) into.push(each);
     }
   }
 
@@ -130,38 +178,34 @@ export class SubjectTrie<T> {
     node.step = this.#step;
     this.#enter(node, into);
   }
+}
 
-  #words(pattern: string): string[] {
-    return pattern === '' ? [] : pattern.split(this.#syntax.separator);
-  }
+function child<T>(node: Node<T>, step: Step): Node<T> | null {
+  if (step === ONE) return node.one;
+  if (step === MANY) return node.many;
+  return node.children?.get(step) ?? null;
+}
 
-  #child(node: Node<T>, word: string): Node<T> | null {
-    if (word === this.#syntax.one) return node.one;
-    if (word === this.#syntax.many) return node.many;
-    return node.children?.get(word) ?? null;
-  }
+function grow<T>(node: Node<T>, step: Step): Node<T> {
+  if (step === ONE) return (node.one ??= new Node<T>(node, '', false));
+  if (step === MANY) return (node.many ??= new Node<T>(node, '', true));
+  node.children ??= new Map();
+  let next = node.children.get(step);
+  if (!next) node.children.set(step, (next = new Node<T>(node, step, false)));
+  return next;
+}
 
-  #grow(node: Node<T>, word: string): Node<T> {
-    if (word === this.#syntax.one) return (node.one ??= new Node<T>(node, word, false));
-    if (word === this.#syntax.many) return (node.many ??= new Node<T>(node, word, true));
-    node.children ??= new Map();
-    let child = node.children.get(word);
-    if (!child) node.children.set(word, (child = new Node<T>(node, word, false)));
-    return child;
-  }
-
-  /** Takes out nodes that nothing hangs on any more. */
-  #prune(node: Node<T>): void {
-    let empty = node;
-    while (empty.parent && empty.isEmpty) {
-      const { parent } = empty;
-      if (parent.one === empty) parent.one = null;
-      else if (parent.many === empty) parent.many = null;
-      else {
-        parent.children!.delete(empty.word);
-        if (parent.children!.size === 0) parent.children = null;
-      }
-      empty = parent;
+/** Takes out nodes that nothing hangs on any more. */
+function prune<T>(node: Node<T>): void {
+  let empty = node;
+  while (empty.parent && empty.isEmpty) {
+    const { parent } = empty;
+    if (parent.one === empty) parent.one = null;
+    else if (parent.many === empty) parent.many = null;
+    else {
+      parent.children!.delete(empty.word);
+      if (parent.children!.size === 0) parent.children = null;
     }
+    empty = parent;
   }
 }

@@ -12,6 +12,7 @@
  * Order of refusals as in RabbitMQ: immediate, size, exchange, internal, reply-to, expiration, CC
  * and BCC, user-id; then routing, basic.return, and last the confirm.
  */
+import { AddressCache, type CachedAddress } from '#core/routing/address-cache.ts';
 import { Outcome, Message, Origin } from '#core/message/message.ts';
 import { copyBytes } from '#core/message/record.ts';
 import { Permission } from '#core/authenticator.ts';
@@ -27,25 +28,34 @@ import {
   encodeProperties,
   PropertyScan,
 } from './properties.ts';
-import { RouteCache, type CachedRoute } from './route-cache.ts';
 import { carbonCopies } from './carbon-copies.ts';
 import { EXPIRY_MS_MAX } from './queue-arguments.ts';
 import { REPLY_TO } from './reply-to.ts';
 
 const SCRATCH_BYTES = 1024;
+/** Remembered per channel. */
+const ADDRESSES_MAX = 1024;
 const MANDATORY_BIT = 1;
 const IMMEDIATE_BIT = 2;
 
+/** Two short strings: exchange and routing key. */
+const ADDRESS = {
+  exchange: (bytes: Uint8Array, start: number): string =>
+    textOf(bytes, start + 1, start + 1 + bytes[start]!),
+  routingKey: (bytes: Uint8Array, start: number, end: number): string =>
+    textOf(bytes, start + 2 + bytes[start]!, end),
+};
+
 export class Publisher {
   readonly #channel: Channel;
-  readonly #routes: RouteCache;
+  readonly #addresses: AddressCache;
   readonly #message = new Message();
   readonly #scan = new PropertyScan();
   readonly #returned = new AddressedContent();
   #scratch = new Uint8Array(SCRATCH_BYTES);
   #addressEnd = 0;
   #sourceEnd = 0;
-  #target: CachedRoute | null = null;
+  #target: CachedAddress | null = null;
   /** Of the properties in the scratch: RoutingHeader bits, and time to live, −1 for none. */
   #routingHeaders = 0;
   #expirationMs = -1;
@@ -56,7 +66,7 @@ export class Publisher {
 
   constructor(channel: Channel) {
     this.#channel = channel;
-    this.#routes = new RouteCache(channel.connection.namespace);
+    this.#addresses = new AddressCache(channel.connection.namespace, ADDRESS, ADDRESSES_MAX);
     this.#message.origin = Origin.Amqp091;
   }
 
@@ -142,11 +152,7 @@ export class Publisher {
     const length = end - start;
     const scratch = this.#scratch;
     const target = this.#target;
-    if (
-      length === this.#addressEnd &&
-      target !== null &&
-      target.version === this.#channel.connection.namespace.routesVersion
-    ) {
+    if (length === this.#addressEnd && target !== null && target.isCurrent) {
       let i = 0;
       while (i < length && scratch[i] === bytes[start + i]) i++;
       if (i === length) return;
@@ -154,14 +160,14 @@ export class Publisher {
     this.#sourceEnd = -1;
     this.#addressEnd = -1;
     this.#target = null;
-    const found = this.#routes.lookup(bytes, start, end);
+    const found = this.#addresses.lookup(bytes, start, end);
     this.#checkPermitted(found);
     copyBytes(scratch, 0, bytes, start, end);
     this.#addressEnd = length;
     this.#target = found;
   }
 
-  #checkPermitted(target: CachedRoute): void {
+  #checkPermitted(target: CachedAddress): void {
     const { identity, vhost } = this.#channel.connection;
     if (!identity.may(Permission.Write, vhost, target.exchange)) {
       const what = thing('exchange', target.exchange || 'amq.default', vhost);
@@ -241,7 +247,7 @@ export class Publisher {
 
   /** CC and BCC: each key is routed too, every destination gets the message once; BCC is removed
    * before it is stored. */
-  #publishSpecial(target: CachedRoute, message: Message): Outcome {
+  #publishSpecial(target: CachedAddress, message: Message): Outcome {
     const { namespace } = this.#channel.connection;
     if (this.#routingHeaders === 0) {
       return namespace.publish(target.route!, target.routingKey, message);
