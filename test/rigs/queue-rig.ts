@@ -70,6 +70,8 @@ export interface PublishOptions {
   deliverAtMs?: number;
   exchange?: string;
   routingKey?: string;
+  group?: string;
+  dedupId?: string;
 }
 
 export class QueueRig {
@@ -242,6 +244,12 @@ export class QueueRig {
     message.durable = options.durable ?? false;
     message.priority = options.priority ?? 0;
     message.deliverAtMs = options.deliverAtMs ?? 0;
+    message.dedupId = options.dedupId ?? null;
+    if (options.group !== undefined) {
+      message.hasKey = true;
+      message.key = Buffer.from(options.group);
+      message.keyEnd = message.key.length;
+    }
     if (options.ttlMs !== undefined) message.expiresAtMs = this.nowMs + options.ttlMs;
     return message;
   }

@@ -13,6 +13,8 @@ import { DueOffsets } from './due-offsets.ts';
 import { encodeDeaths } from '../message/death-codec.ts';
 import { DeathReason } from '../message/message.ts';
 import type { Message } from '../message/message.ts';
+import { groupHash } from '../message/group-hash.ts';
+import { GroupedReady } from './grouped-ready.ts';
 import type { Queue } from './queue.ts';
 import type { QueueDeaths } from './queue-deaths.ts';
 import type { QueueLog } from './queue-log.ts';
@@ -37,13 +39,15 @@ export class Backlog {
   readonly #deaths: QueueDeaths;
   readonly #wake: () => void;
   readonly #ready: ReadySet;
+  /** The same, in a queue with groups. */
+  readonly #groups: GroupedReady | null;
+  #wakesSoon = false;
   /** Messages that are not to be seen before their time. */
   #delayed: DueOffsets | null = null;
   /** Hidden messages that die as soon as their bytes are there. */
   #condemned: { offset: number; reason: DeathReason }[] = [];
   #expiryTimer: Timer | null = null;
-  /** The head of the line must be looked at before it is handed out, whatever it is. */
-  #checksHead = false;
+  #limitsReceives = false;
   #closed = false;
 
   /** `wake`: there may be something to hand out. */
@@ -56,16 +60,51 @@ export class Backlog {
     this.#wake = wake;
     const { chunks } = this.store;
     const { priorityMax } = queue.options;
-    this.#ready =
-      priorityMax === null
-        ? new FifoReady(chunks, content.tail)
-        : new PriorityReady(chunks, priorityMax);
+    this.#groups = this.#groupedReady(queue.options.grouping);
+    if (this.#groups !== null) this.#ready = this.#groups;
+    else if (priorityMax !== null) this.#ready = new PriorityReady(chunks, priorityMax);
+    else this.#ready = new FifoReady(chunks, content.tail);
     this.altered();
+  }
+
+  #groupedReady(grouping: 'fifo' | 'fair' | null): GroupedReady | null {
+    if (grouping === null) return null;
+    return new GroupedReady(
+      this.store,
+      this.content.tail,
+      grouping,
+      (offset) => this.#delayed !== null && this.#delayed.has(offset),
+      () => this.#wakeSoon(),
+    );
+  }
+
+  /** At the end of this turn, once for all that has changed until then. */
+  #wakeSoon(): void {
+    if (this.#wakesSoon) return;
+    this.#wakesSoon = true;
+    this.#services.ports.defer(() => {
+      this.#wakesSoon = false;
+      this.#wake();
+    });
   }
 
   /** The queue's options have changed. */
   altered(): void {
-    this.#checksHead = this.#options.receivesMax !== null;
+    this.#limitsReceives = this.#options.receivesMax !== null;
+  }
+
+  /** A ready message may have to wait for others of its group. */
+  get hasGroups(): boolean {
+    return this.#groups !== null;
+  }
+
+  /** Several messages of a group may be taken until endCall. */
+  beginCall(): void {
+    if (this.#groups !== null) this.#groups.beginCall();
+  }
+
+  endCall(): void {
+    if (this.#groups !== null) this.#groups.endCall();
   }
 
   get delayedCount(): number {
@@ -76,7 +115,8 @@ export class Backlog {
   get isLoading(): boolean {
     if (this.readyCount === 0) return false;
     const offset = this.#ready.peek();
-    return offset < 0 ? this.content.unread > 0 : this.store.chunks.find(offset)!.bytes === null;
+    if (offset >= 0) return this.store.chunks.find(offset)!.bytes === null;
+    return this.content.unread > 0 || this.#groups?.isSearching === true;
   }
 
   get readyCount(): number {
@@ -96,6 +136,7 @@ export class Backlog {
     const deathsBytes = message.deaths === null ? null : encodeDeaths(message.deaths);
     const chunk = this.content.append(message, expiresAtMs, priority, deathsBytes);
     const offset = chunk.end - 1;
+    if (this.#groups !== null) chunk.setGroup(chunk.count - 1, groupHash(message));
     if (message.deliverAtMs !== 0) this.#delay(chunk, offset, message.deliverAtMs);
     else this.#ready.added(offset, priority);
     return chunk;
@@ -150,9 +191,11 @@ export class Backlog {
   /**
    * The message to hand out next, which stays in line, or -1. What has expired and what is too much
    * goes first; when that must wait for bytes or takes too long, there is none until `wake`.
+   * `isWanted`: somebody would receive it, which is too much for one that was received too often.
    */
-  next(): number {
-    if ((this.#checksHead || this.isBounded) && !this.#cutHead()) return -1;
+  next(isWanted: boolean): number {
+    if (((isWanted && this.#limitsReceives) || this.isBounded) && !this.#cutHead(isWanted))
+      return -1;
     return this.#peek();
   }
 
@@ -161,30 +204,33 @@ export class Backlog {
     while (offset < 0 && this.content.unread > 0 && this.content.readMore()) {
       offset = this.#ready.peek();
     }
+    if (offset < 0 && this.#groups !== null && this.#groups.isSearching) this.#wakeSoon();
     return offset;
   }
 
   /** Ends what must not stay at the head of the line. False when it could not finish. */
-  #cutHead(): boolean {
+  #cutHead(isWanted: boolean): boolean {
     const nowMs = this.store.expiringCount > 0 ? this.#nowMs() : 0;
     for (let deaths = 0; ; deaths++) {
       const offset = this.#peek();
       if (offset < 0) return true;
       const chunk = this.store.chunks.find(offset)!;
       const index = offset - chunk.base;
-      const reason = this.#endOf(chunk, index, nowMs);
+      const reason = this.#endOf(chunk, index, nowMs, isWanted);
       if (reason === null) return true;
       if (deaths === DEATHS_PER_TURN) {
         this.#services.ports.defer(this.#wake);
         return false;
       }
+      const group = chunk.group(index);
       if (!this.#deaths.die(chunk, index, reason)) return false;
+      this.#groups?.left(group);
     }
   }
 
   /** Why the head of the line must not stay; null when it may. */
-  #endOf(chunk: Chunk, index: number, nowMs: number): DeathReason | null {
-    const { receivesMax } = this.#options;
+  #endOf(chunk: Chunk, index: number, nowMs: number, isWanted: boolean): DeathReason | null {
+    const receivesMax = isWanted ? this.#options.receivesMax : null;
     const expiresAtMs = chunk.expiresAtMs(index);
     if (expiresAtMs !== 0 && expiresAtMs <= nowMs) return DeathReason.Expired;
     if (this.#overflows()) return DeathReason.MaxLength;
@@ -254,6 +300,8 @@ export class Backlog {
     } else if (delayMs > 0) {
       this.store.hide(chunk, index);
       this.#hideUntil(chunk.base + index, this.#nowMs() + delayMs);
+      this.#groups?.hidden(chunk.base + index, chunk.group(index));
+      this.#groups?.freed(chunk.group(index));
     } else this.restore(chunk, index);
   }
 
@@ -278,21 +326,39 @@ export class Backlog {
     if (state === State.Settled) return false;
     // What is dying is settled when its dead letter is safe.
     if (state === State.Hidden && this.#delayed?.delete(offset) !== true) return false;
-    this.store.settle(chunk, index);
+    this.settle(chunk, index, state === State.Leased);
     return true;
+  }
+
+  /** Any state → Settled; `wasOut`: it was leased, or taken out of the line. */
+  settle(chunk: Chunk, index: number, wasOut: boolean): void {
+    if (this.#groups === null) {
+      this.store.settle(chunk, index);
+      return;
+    }
+    const group = chunk.group(index);
+    this.store.settle(chunk, index);
+    if (wasOut) this.#groups.freed(group);
+    else this.#groups.left(group);
   }
 
   /** Leased or Hidden → Ready, in its old place. */
   restore(chunk: Chunk, index: number): void {
+    const wasLeased = chunk.state(index) === State.Leased;
     this.store.restore(chunk, index);
     this.#ready.returned(chunk.base + index, chunk.priority(index));
+    if (wasLeased && this.#groups !== null) this.#groups.freed(chunk.group(index));
   }
 
   /** Leased → dead, now or when its bytes are there. */
   condemn(chunk: Chunk, index: number, reason: DeathReason): void {
-    if (this.#deaths.die(chunk, index, reason)) return;
-    this.store.hide(chunk, index);
-    this.#condemned.push({ offset: chunk.base + index, reason });
+    const wasLeased = chunk.state(index) === State.Leased;
+    const group = chunk.group(index);
+    if (!this.#deaths.die(chunk, index, reason)) {
+      this.store.hide(chunk, index);
+      this.#condemned.push({ offset: chunk.base + index, reason });
+    }
+    if (wasLeased) this.#groups?.freed(group);
   }
 
   /** Bytes have arrived: who waits for them to die may now. */
@@ -324,14 +390,16 @@ export class Backlog {
   async recover(queueId: number): Promise<void> {
     const acks = this.#services.acks.take(queueId);
     const found: { offset: number; deliverAtMs: number }[] = [];
-    await this.content.recover(acks, (chunk, index, deliverAtMs) => {
+    await this.content.recover(acks, (chunk, index, message) => {
       const offset = chunk.base + index;
+      const { deliverAtMs } = message;
+      if (this.#groups !== null) chunk.setGroup(index, groupHash(message));
       if (deliverAtMs > 0) found.push({ offset, deliverAtMs });
       else if (this.#options.priorityMax !== null) {
         this.#ready.added(offset, chunk.priority(index));
       }
     });
-    if (this.#options.priorityMax === null) this.#ready.clear(this.content.head);
+    this.#ready.begin(this.content.head);
     for (const { offset, deliverAtMs } of found) {
       this.#delay(this.store.chunks.find(offset)!, offset, deliverAtMs);
     }

@@ -7,6 +7,7 @@
  *   states      one byte each: state (2 bits) | redelivered (1 bit) | delivery count (5 bits)
  *   expiries    only when a message here expires: ms since the epoch, 0 = never
  *   priorities  only in a queue with priorities
+ *   groups      only in a queue with groups, when a message here has one (group-hash.ts); 0 = none
  *
  * No object per message: nine bytes beside the record. Handing `bytes` to the log makes them the
  * log's too; from then on nobody changes what is behind `batchAt`. A cold chunk has no bytes and
@@ -41,6 +42,7 @@ export class Chunk {
   states: Uint8Array;
   expiries: Float64Array | null = null;
   priorities: Uint8Array | null;
+  groups: Float64Array | null = null;
   /** Messages not settled. */
   live = 0;
   /** No message will be added. */
@@ -108,6 +110,7 @@ export class Chunk {
     this.states = grown(this.states, new Uint8Array(room));
     if (this.expiries !== null) this.expiries = grown(this.expiries, new Float64Array(room));
     if (this.priorities !== null) this.priorities = grown(this.priorities, new Uint8Array(room));
+    if (this.groups !== null) this.groups = grown(this.groups, new Float64Array(room));
   }
 
   state(index: number): State {
@@ -144,10 +147,16 @@ export class Chunk {
     return this.priorities === null ? 0 : this.priorities[index]!;
   }
 
-  /** Memory of the arrays beside the bytes. */
-  get indexBytes(): number {
-    const perMessage = 9 + (this.expiries === null ? 0 : 8) + (this.priorities === null ? 0 : 1);
-    return this.positions.length * perMessage;
+  group(index: number): number {
+    return this.groups === null ? 0 : this.groups[index]!;
+  }
+
+  setGroup(index: number, group: number): void {
+    if (this.groups === null) {
+      if (group === 0) return;
+      this.groups = new Float64Array(this.positions.length);
+    }
+    this.groups[index] = group;
   }
 
   /** All that was here is settled and no bytes were given away: begins again in place at `base`. */
@@ -156,6 +165,7 @@ export class Chunk {
     this.count = this.byteLength = 0;
     this.batchAt = -1;
     this.expiries = null;
+    this.groups = null;
   }
 
   get isHollow(): boolean {
@@ -169,6 +179,7 @@ export class Chunk {
     this.states = NO_STATES;
     this.expiries = null;
     this.priorities = null;
+    this.groups = null;
   }
 }
 

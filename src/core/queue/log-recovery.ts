@@ -19,7 +19,7 @@ export class LogRecovery {
   readonly #store: ChunkStore;
   readonly #acks: RecoveredAcks | null;
   readonly #priorityMax: number | null;
-  readonly #unsettled: (chunk: Chunk, index: number, deliverAtMs: number) => void;
+  readonly #unsettled: (chunk: Chunk, index: number, message: Message) => void;
   readonly #message = new Message();
   #chunk: Chunk | null = null;
 
@@ -27,7 +27,7 @@ export class LogRecovery {
     store: ChunkStore,
     acks: RecoveredAcks | null,
     priorityMax: number | null,
-    unsettled: (chunk: Chunk, index: number, deliverAtMs: number) => void,
+    unsettled: (chunk: Chunk, index: number, message: Message) => void,
   ) {
     this.#store = store;
     this.#acks = acks;
@@ -80,7 +80,7 @@ export class LogRecovery {
   }
 
   #takeRecord(chunk: Chunk, position: number): void {
-    const { bodyStart, bodyEnd, expiresAtMs, deliverAtMs, priority } = this.#message;
+    const { bodyStart, bodyEnd, expiresAtMs, priority } = this.#message;
     const acks = this.#acks;
     const offset = chunk.end;
     if (acks !== null && acks.settled.has(offset)) {
@@ -93,7 +93,7 @@ export class LogRecovery {
     chunk.setRedelivered(index);
     const count = acks === null ? undefined : acks.counts.get(offset);
     if (count !== undefined) this.#store.setDeliveryCount(chunk, index, count);
-    this.#unsettled(chunk, index, deliverAtMs);
+    this.#unsettled(chunk, index, this.#message);
   }
 
   /** The chunk taken last is complete. */

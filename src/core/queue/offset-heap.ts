@@ -5,9 +5,11 @@
  * restart) costs no sifting.
  */
 const FIRST_ROOM = 16;
+/** Of a heap that was never used; most of many are not. */
+const NO_ROOM = new Float64Array(0);
 
 export class OffsetHeap {
-  #heap = new Float64Array(FIRST_ROOM);
+  #heap = NO_ROOM;
   #size = 0;
 
   get size(): number {
@@ -26,7 +28,7 @@ export class OffsetHeap {
 
   push(offset: number): void {
     if (this.#size === this.#heap.length) {
-      const larger = new Float64Array(this.#size * 2);
+      const larger = new Float64Array(Math.max(FIRST_ROOM, this.#size * 2));
       larger.set(this.#heap);
       this.#heap = larger;
     }

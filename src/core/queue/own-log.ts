@@ -229,7 +229,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
 
   async recover(
     acks: RecoveredAcks | null,
-    unsettled: (chunk: Chunk, index: number, deliverAtMs: number) => void,
+    unsettled: (chunk: Chunk, index: number, message: Message) => void,
   ): Promise<void> {
     const { log } = this;
     const recovery = new LogRecovery(this.store, acks, this.#priorityMax, unsettled);

@@ -58,7 +58,7 @@ export class Pulls {
   #tryLease(into: Message): Lease | null {
     const backlog = this.#backlog;
     const { store } = backlog;
-    const offset = backlog.next();
+    const offset = backlog.next(true);
     if (offset < 0) return null;
     const chunk = store.chunks.find(offset)!;
     if (!store.ready(chunk)) return null;
@@ -76,16 +76,21 @@ export class Pulls {
     const ends = (this.#ends ??= new DueOffsets(schedule, now, this.#leaseEnded));
     const endsMs = ports.clock.now() + durationMs;
     const { store } = this.#backlog;
-    for (let leased = 0; leased < count; leased++) {
-      const lease = this.#tryLease(this.#view);
-      if (lease === null) return leased;
-      const { offset } = lease;
-      ends.set(offset, endsMs);
-      const chunk = store.chunks.find(offset)!;
-      lease.deliveryCount = this.#backlog.count(chunk, offset - chunk.base) - 1;
-      each(this.#view, lease);
+    this.#backlog.beginCall();
+    try {
+      for (let leased = 0; leased < count; leased++) {
+        const lease = this.#tryLease(this.#view);
+        if (lease === null) return leased;
+        const { offset } = lease;
+        ends.set(offset, endsMs);
+        const chunk = store.chunks.find(offset)!;
+        lease.deliveryCount = this.#backlog.count(chunk, offset - chunk.base) - 1;
+        each(this.#view, lease);
+      }
+      return count;
+    } finally {
+      this.#backlog.endCall();
     }
-    return count;
   }
 
   /** False when there is no such lease. */
@@ -120,7 +125,7 @@ export class Pulls {
   }
 
   #isLeasable(): boolean {
-    const offset = this.#backlog.next();
+    const offset = this.#backlog.next(true);
     if (offset < 0) return false;
     const { store } = this.#backlog;
     return store.ready(store.chunks.find(offset)!);

@@ -31,10 +31,10 @@ export interface QueueLog {
     deathsBytes: Uint8Array | null,
   ): Chunk;
   /** Rebuilds the store; what it finds is Ready. `unsettled` is told of every such message that
-   * has a place, and when it may be seen (0 = at once). */
+   * has a place; `message` is valid during the call only. */
   recover(
     acks: RecoveredAcks | null,
-    unsettled: (chunk: Chunk, index: number, deliverAtMs: number) => void,
+    unsettled: (chunk: Chunk, index: number, message: Message) => void,
   ): Promise<void>;
   /** The journal has it that everything below `offset` is settled. */
   trim(offset: number): void;

@@ -169,7 +169,12 @@ export class Queue implements Destination, AckHolder {
       }
       return Outcome.Refused;
     }
-    if (this.#stalled || this.#running || this.#content.store.readyCount > 0)
+    if (
+      this.#stalled ||
+      this.#running ||
+      this.#content.store.readyCount > 0 ||
+      options.grouping === 'fifo'
+    )
       this.#enqueue(message);
     else this.#handOn(message);
     return options.durable && (message.durable || options.kind === 'quorum')
@@ -181,7 +186,7 @@ export class Queue implements Destination, AckHolder {
     const backlog = this.#backlog;
     backlog.add(message, backlog.expiresAtMs(message));
     if (this.#running) this.#runAgain = true;
-    else if (backlog.isBounded) {
+    else if (backlog.isBounded || backlog.hasGroups) {
       // A dead letter that pushes out the next one could go on for ever: not within this call.
       if (message.deaths === null) this.#run();
       else this.#services.ports.defer(this.#wake);
@@ -215,13 +220,12 @@ export class Queue implements Destination, AckHolder {
   /** `#view` points at the message. */
   #hand(subscription: Subscription, chunk: Chunk, index: number, deliveryCount: number): void {
     const offset = chunk.base + index;
-    const { store } = this.#content;
     if (subscription.noAck) {
       subscription.subscriber.deliver(this.#view, offset, deliveryCount, subscription);
-      store.settle(chunk, index);
+      this.#backlog.settle(chunk, index, true);
     } else {
       subscription.take();
-      store.lease(chunk, index);
+      this.#content.store.lease(chunk, index);
       subscription.subscriber.deliver(this.#view, offset, deliveryCount, subscription);
     }
   }
@@ -256,7 +260,7 @@ export class Queue implements Destination, AckHolder {
     const backlog = this.#backlog;
     const { store } = this.#content;
     while (backlog.readyCount > 0) {
-      const offset = backlog.next();
+      const offset = backlog.next(this.#consumers.size > 0);
       if (offset < 0 || this.#stalled) return;
       const chunk = store.chunks.find(offset)!;
       const subscription = this.#nextConsumer();
@@ -397,7 +401,7 @@ export class Queue implements Destination, AckHolder {
   accept(offset: number): boolean {
     const chunk = this.#leased(offset);
     if (chunk === null) return false;
-    this.#content.store.settle(chunk, offset - chunk.base);
+    this.#backlog.settle(chunk, offset - chunk.base, true);
     return true;
   }
 

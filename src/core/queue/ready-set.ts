@@ -19,7 +19,9 @@ export interface ReadySet {
   peek(): number;
   /** Takes out what `peek` has just returned. */
   take(offset: number): void;
-  /** Forgets all below `end`. */
+  /** After a restart: `start` is the first message. */
+  begin(start: number): void;
+  /** Nothing below `end` is ready any more. */
   clear(end: number): void;
 }
 
@@ -78,6 +80,10 @@ export class FifoReady implements ReadySet {
     else this.#cursor = offset + 1;
   }
 
+  begin(start: number): void {
+    this.#cursor = start;
+  }
+
   clear(end: number): void {
     this.#back.clear();
     this.#cursor = end;
@@ -111,6 +117,10 @@ export class PriorityReady implements ReadySet {
 
   take(offset: number): void {
     for (let i = this.#levels.length - 1; i >= 0; i--) if (this.#levels[i]!.take(offset)) return;
+  }
+
+  begin(): void {
+    // It was told of every message.
   }
 
   clear(): void {
@@ -185,7 +195,7 @@ class OffsetRing {
   }
 }
 
-function isReady(chunks: ChunkList, offset: number): boolean {
+export function isReady(chunks: ChunkList, offset: number): boolean {
   const chunk = chunks.find(offset);
   return chunk !== null && chunk.live > 0 && chunk.state(offset - chunk.base) === State.Ready;
 }

@@ -1,0 +1,253 @@
+/**
+ * GroupedReady: which message is next in a queue with groups.
+ *
+ * 'fifo': the messages of a group one after the other. While one is leased, none of the group is
+ * next, except to the very call that leased it, which may take several in order; what is hidden
+ * until its time holds up those of its group behind it. 'fair': no order, but a group with many
+ * messages out (NOISY_COUNT and NOISY_SHARE of all) comes after all others.
+ *
+ * A cursor walks over the log, as in a queue without groups. What it has passed and is ready is a
+ * candidate (a heap, least offset first) or waits in the line of its group, which must stand back.
+ * A group that need not stand back has the first of its line among the candidates. So a backlog
+ * that nobody has looked at costs nothing here, nor does a group of which nothing is out.
+ */
+import { State } from './chunk.ts';
+import type { ChunkStore } from './chunk-store.ts';
+import { OffsetHeap } from './offset-heap.ts';
+import { isReady } from './ready-set.ts';
+import type { ReadySet } from './ready-set.ts';
+
+const NOISY_COUNT = 30;
+const NOISY_SHARE = 0.1;
+/** Most messages that the cursor passes in one go. Fair queues have something better to do then:
+ * hand out a message of a noisy group. */
+const FIFO_STEPS_MAX = 20_000;
+const FAIR_STEPS_MAX = 2000;
+
+class Group {
+  readonly id: number;
+  /** Leased ones. */
+  out = 0;
+  /** The call that leased the first of those. */
+  call = 0;
+  /** Ready, passed by the cursor, held back. */
+  readonly line = new OffsetHeap();
+  /** Passed by the cursor, hidden until their time; some may have become ready since. */
+  readonly hidden = new OffsetHeap();
+
+  constructor(id: number) {
+    this.id = id;
+  }
+}
+
+export class GroupedReady implements ReadySet {
+  readonly #store: ChunkStore;
+  readonly #isFifo: boolean;
+  readonly #isDelayed: (offset: number) => boolean;
+  /** There is a candidate that was not there before. */
+  readonly #offered: () => void;
+  readonly #groups = new Map<number, Group>();
+  readonly #candidates = new OffsetHeap();
+  /** Groups with a line that were noisy when they were last looked at. */
+  readonly #noisy = new Set<Group>();
+  #cursor: number;
+  #calls = 0;
+  /** The call that leases right now; 0 = none. */
+  #call = 0;
+  /** The cursor has stopped before it had found something; there may be more. */
+  isSearching = false;
+
+  constructor(
+    store: ChunkStore,
+    start: number,
+    grouping: 'fifo' | 'fair',
+    isDelayed: (offset: number) => boolean,
+    offered: () => void,
+  ) {
+    this.#store = store;
+    this.#cursor = start;
+    this.#isFifo = grouping === 'fifo';
+    this.#isDelayed = isDelayed;
+    this.#offered = offered;
+  }
+
+  /** Until endCall, several messages of one group may be taken. */
+  beginCall(): void {
+    this.#call = ++this.#calls;
+  }
+
+  endCall(): void {
+    this.#call = 0;
+  }
+
+  added(): void {
+    // It is behind the cursor.
+  }
+
+  returned(offset: number): void {
+    if (offset < this.#cursor) this.#candidates.push(offset);
+  }
+
+  /** A message of the group was leased and is not any more. */
+  freed(id: number): void {
+    const group = this.#groups.get(id);
+    if (group === undefined) return;
+    group.out--;
+    this.#offer(group);
+  }
+
+  /** A message of the group that was not leased is gone. */
+  left(id: number): void {
+    const group = this.#groups.get(id);
+    if (group !== undefined) this.#offer(group);
+  }
+
+  /** A leased message is hidden until its time; `freed` was called. */
+  hidden(offset: number, id: number): void {
+    if (offset < this.#cursor) this.#group(id).hidden.push(offset);
+  }
+
+  #group(id: number): Group {
+    let group = this.#groups.get(id);
+    if (group === undefined) this.#groups.set(id, (group = new Group(id)));
+    return group;
+  }
+
+  #idAt(offset: number): number {
+    const chunk = this.#store.chunks.find(offset)!;
+    return chunk.group(offset - chunk.base);
+  }
+
+  /** `group` must not have `offset` handed out now. */
+  #standsBack(group: Group, offset: number): boolean {
+    if (!this.#isFifo) return this.#isNoisy(group);
+    if (group.out > 0 && (group.call !== this.#call || this.#call === 0)) return true;
+    const { hidden } = group;
+    while (hidden.size > 0 && !this.#isDelayed(hidden.least)) hidden.pop();
+    return hidden.size > 0 && hidden.least < offset;
+  }
+
+  #isNoisy(group: Group): boolean {
+    const { id, out } = group;
+    return id !== 0 && out >= NOISY_COUNT && out > this.#store.leasedCount * NOISY_SHARE;
+  }
+
+  /** Makes the first in line of `group` a candidate, if it may be; forgets a group without need. */
+  #offer(group: Group): void {
+    const { line } = group;
+    const { chunks } = this.#store;
+    while (line.size > 0 && !isReady(chunks, line.least)) line.pop();
+    if (line.size > 0) {
+      if (this.#standsBack(group, line.least)) return;
+      this.#candidates.push(line.pop());
+      if (this.#call === 0) this.#offered();
+    }
+    if (line.size > 0) return;
+    this.#noisy.delete(group);
+    if (group.out === 0 && group.hidden.size === 0) this.#groups.delete(group.id);
+  }
+
+  peek(): number {
+    if (this.#noisy.size > 0) this.#quieten();
+    const offset = this.#firstCandidate();
+    if (offset >= 0) return offset;
+    const found = this.#seek();
+    return found < 0 && this.#noisy.size > 0 ? this.#firstNoisy() : found;
+  }
+
+  #firstCandidate(): number {
+    const candidates = this.#candidates;
+    while (candidates.size > 0) {
+      const offset = candidates.least;
+      if (isReady(this.#store.chunks, offset)) {
+        const group = this.#groups.get(this.#idAt(offset));
+        if (group === undefined || !this.#standsBack(group, offset)) return offset;
+        this.#hold(group, offset);
+      }
+      candidates.pop();
+    }
+    return -1;
+  }
+
+  #hold(group: Group, offset: number): void {
+    group.line.push(offset);
+    if (!this.#isFifo) this.#noisy.add(group);
+  }
+
+  #seek(): number {
+    const { chunks } = this.#store;
+    let steps = this.#isFifo ? FIFO_STEPS_MAX : FAIR_STEPS_MAX;
+    this.isSearching = false;
+    for (let at = chunks.indexAtOrAfter(this.#cursor); at < chunks.length; at++) {
+      const chunk = chunks.at(at)!;
+      if (this.#cursor < chunk.base) this.#cursor = chunk.base;
+      const count = chunk.live > 0 ? chunk.count : 0;
+      for (let index = this.#cursor - chunk.base; index < count; index++) {
+        const offset = chunk.base + index;
+        this.#cursor = offset;
+        if (this.#passes(offset, chunk.group(index), chunk.state(index))) continue;
+        return offset;
+      }
+      this.#cursor = chunk.end;
+      steps -= count;
+      if (steps <= 0 && at + 1 < chunks.length) {
+        this.isSearching = true;
+        return -1;
+      }
+    }
+    return -1;
+  }
+
+  /** The cursor goes on; what it leaves behind must be known here. */
+  #passes(offset: number, id: number, state: State): boolean {
+    if (state === State.Ready) {
+      const group = this.#groups.get(id);
+      if (group === undefined || !this.#standsBack(group, offset)) return false;
+      this.#hold(group, offset);
+    } else if (state === State.Hidden && this.#isFifo && this.#isDelayed(offset)) {
+      this.#group(id).hidden.push(offset);
+    }
+    return true;
+  }
+
+  /** Groups that are not noisy any more stand back no longer. */
+  #quieten(): void {
+    for (const group of this.#noisy) if (!this.#isNoisy(group)) this.#offer(group);
+  }
+
+  /** There are at most a few. */
+  #firstNoisy(): number {
+    let first = -1;
+    for (const { line } of this.#noisy) {
+      while (line.size > 0 && !isReady(this.#store.chunks, line.least)) line.pop();
+      if (line.size > 0 && (first < 0 || line.least < first)) first = line.least;
+    }
+    return first;
+  }
+
+  take(offset: number): void {
+    const id = this.#idAt(offset);
+    if (offset >= this.#cursor) this.#cursor = offset + 1;
+    else if (this.#candidates.least === offset) this.#candidates.pop();
+    else this.#group(id).line.pop();
+    if (id === 0 && !this.#isFifo) return;
+    const group = this.#group(id);
+    if (group.out === 0) group.call = this.#call;
+    group.out++;
+    if (group.line.size > 0) this.#offer(group);
+  }
+
+  begin(start: number): void {
+    this.#cursor = start;
+  }
+
+  /** Nothing is ready. The cursor walks on by itself: on its way is what is hidden. */
+  clear(): void {
+    this.#candidates.clear();
+    this.#noisy.clear();
+    for (const group of this.#groups.values()) {
+      group.line.clear();
+      this.#offer(group);
+    }
+  }
+}
