@@ -21,7 +21,8 @@ export class Arguments {
   count = 0;
   readonly starts = [0, 0, 0, 0];
   readonly ends = [0, 0, 0, 0];
-  /** One space between two, and CR LF right after the last: what we would have written. */
+  /** From the first on: one space between two, and CR LF right after the last; what we would have
+   * written. */
   canonical = false;
 
   /** Reads from `at` to the end of the line. Returns the position after its LF, −1 when there is no
@@ -44,7 +45,7 @@ export class Arguments {
         count++;
         start = -1;
         if (byte === TAB || byte === LF) canonical = false;
-      } else if (byte !== LF || bytes[i - 1] !== CR) canonical = false;
+      } else if (count > 0 && (byte !== LF || bytes[i - 1] !== CR)) canonical = false;
       if (byte !== LF) continue;
       this.count = count;
       this.canonical = canonical && this.ends[Math.min(count, ARGUMENTS_MAX) - 1] === i - 1;
