@@ -13,6 +13,8 @@ interface ServeFlags {
   port?: string[];
   sync?: string;
   config?: string;
+  tlsCert?: string;
+  tlsKey?: string;
 }
 
 /** Adds the command; it inherits how the program treats errors. */
@@ -35,6 +37,8 @@ export function addServe(program: Command): void {
         'system has it (default: commit)',
       once('--sync'),
     )
+    .option('--tls-cert <file>', 'certificate for TLS on every port, PEM', once('--tls-cert'))
+    .option('--tls-key <file>', 'its private key, PEM', once('--tls-key'))
     .option('--config <file>', 'JSON file with these and further settings', once('--config'))
     .allowExcessArguments(false)
     .action(async (flags: ServeFlags) => {

@@ -24,7 +24,17 @@ const figures: BrokerFigures = {
 const metricsSource: MetricsSource = {
   counters,
   listeners: () => [
-    { name: 'kafka', connections: 5, accepted: 7, refused: 1, receivedBytes: 100, sentBytes: 200 },
+    {
+      name: 'kafka',
+      connections: 5,
+      accepted: 7,
+      refused: 1,
+      secured: 4,
+      handshakesFailed: 3,
+      plainTextRefused: 2,
+      receivedBytes: 100,
+      sentBytes: 200,
+    },
   ],
   figures: () => figures,
 };
@@ -82,6 +92,7 @@ describe('the HTTP endpoints', () => {
       'posthorn_published_bytes_total{protocol="kafka"} 12',
       'posthorn_messages_expired_total 13',
       'posthorn_listener_connections{listener="kafka"} 5',
+      'posthorn_listener_handshakes_failed_total{listener="kafka"} 3',
       'posthorn_listener_sent_bytes_total{listener="kafka"} 200',
       'posthorn_messages_ready 20',
       'posthorn_memory_alarm 1',

@@ -12,6 +12,9 @@ export interface ListenerFigures {
   connections: number;
   accepted: number;
   refused: number;
+  secured: number;
+  handshakesFailed: number;
+  plainTextRefused: number;
   receivedBytes: number;
   sentBytes: number;
 }
@@ -82,6 +85,9 @@ const FIGURES: Record<keyof BrokerFigures, string> = {
 const LISTENER_COUNTERS: Record<Exclude<keyof ListenerFigures, 'name' | 'connections'>, string> = {
   accepted: 'Connections accepted.',
   refused: 'Connections refused because too many were open.',
+  secured: 'TLS handshakes completed.',
+  handshakesFailed: 'TLS handshakes that failed.',
+  plainTextRefused: 'Connections refused because they spoke plain text where TLS is required.',
   receivedBytes: 'Bytes read from sockets.',
   sentBytes: 'Bytes written to sockets.',
 };

@@ -12,6 +12,8 @@ export interface Peer {
   readonly localPort: number;
   /** True when the remote address is a loopback address. */
   readonly loopback: boolean;
+  /** How it came; absent: 'tcp'. */
+  readonly transport?: 'tcp' | 'websocket';
   /** Whether this port speaks TLS, and whether it insists. A peer that begins with a TLS handshake is
    * upgraded by the server, also after the connection has written its greeting. */
   readonly tls: 'none' | 'available' | 'required';
@@ -68,10 +70,21 @@ export interface Page {
   readonly body: string;
 }
 
+/** Why a connection is not taken. */
+export const Refusal = {
+  /** As many are open as may be. */
+  Connections: 'connections',
+  /** It speaks plain text where TLS is required. */
+  PlainText: 'plain-text',
+} as const;
+export type Refusal = (typeof Refusal)[keyof typeof Refusal];
+
 export interface Protocol {
   readonly name: string;
   /** One connection. Called once per accepted socket. */
   accept(sink: ByteSink, peer: Peer): Connection;
+  /** What a connection that is not taken is told before it is closed. Absent: nothing. */
+  refuse?(reason: Refusal): Uint8Array;
   /** Null when there is no such page. `query` as in the URL, decoded. */
   page?(path: string, query: ReadonlyMap<string, string>): Page | null;
 }

@@ -81,18 +81,22 @@ class Composition {
     this.#parts = parts;
     this.#clock = parts.clock ?? SYSTEM_CLOCK;
     const limit = { open: 0, max: settings.limits.connectionsMax };
-    this.#services = { turn: new Turn(), logger, limit };
+    this.#services = { turn: new Turn(), logger, limit, tls: null };
   }
 
   async open(): Promise<RunningServer> {
-    const { logger } = this.#parts;
+    const { settings, logger } = this.#parts;
+    if (settings.tls) {
+      const { Tls } = await import('./tls.ts');
+      this.#services.tls = new Tls(settings.tls, logger);
+    }
     await this.#openManagement();
     const broker = (this.#broker = await this.#openBroker());
     await this.#openProtocols(broker);
     const pacemaker = new Pacemaker(broker, this.#listeners, this.#clock);
     this.#metrics = {
       counters: broker.metrics,
-      listeners: () => this.#listeners.map(listenerFigures),
+      listeners: () => [...this.#listeners, ...this.#httpListeners].map(listenerFigures),
       figures: () => figuresOf(broker),
     };
     this.#notReady = null;
@@ -130,7 +134,8 @@ class Composition {
     if (port === null) return;
     const source = { notReady: () => this.#notReady, metrics: () => this.#metrics };
     const create = () => managementServer(source, logger);
-    this.#httpListeners.push(await HttpListener.open('http', port, settings, create, logger));
+    const services = this.#services;
+    this.#httpListeners.push(await HttpListener.open('http', port, settings, create, services));
   }
 
   async #openProtocols(broker: Broker): Promise<void> {

@@ -14,6 +14,11 @@ import { LOG_LEVELS, PORT_NAMES, type PortName } from './settings.ts';
 /** False: not listened on. */
 const port = z.union([z.int().min(0).max(65_535), z.literal(false)]);
 
+function byPort<T extends z.ZodType>(value: T): Record<PortName, z.ZodOptional<T>> {
+  const entries = PORT_NAMES.map((name) => [name, value.optional()]);
+  return Object.fromEntries(entries) as Record<PortName, z.ZodOptional<T>>;
+}
+
 /** Every limit of the core by its own name. */
 const limits = Object.fromEntries(
   Object.keys(defaultLimits(0)).map((name) => [name, z.int().min(1).optional()]),
@@ -47,18 +52,21 @@ const user = z.strictObject({
   loopbackOnly: z.boolean().optional(),
 });
 
+/** Paths are relative to the file's own folder. */
+const tls = z.strictObject({
+  cert: z.string().min(1).optional(),
+  key: z.string().min(1).optional(),
+  ca: z.string().min(1).optional(),
+  required: z.union([z.boolean(), z.strictObject(byPort(z.boolean()))]).optional(),
+  verifyClient: z.boolean().optional(),
+});
+
 const schema = z.strictObject({
   /** Relative to the file's own folder. */
   data: z.string().min(1).optional(),
   host: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
-  ports: z
-    .strictObject(
-      Object.fromEntries(PORT_NAMES.map((name) => [name, port.optional()])) as Record<
-        PortName,
-        z.ZodOptional<typeof port>
-      >,
-    )
-    .optional(),
+  ports: z.strictObject(byPort(port)).optional(),
+  tls: tls.optional(),
   sync: z.enum(Object.values(Sync)).optional(),
   log: z.strictObject({ level: z.enum(LOG_LEVELS).optional() }).optional(),
   limits: z.strictObject(limits).optional(),
@@ -77,8 +85,14 @@ export function readConfigFile(path: string): FileSettings {
     const reasons = result.error.issues.map(describeIssue);
     throw usageError(`--config ${path}: ${reasons.join('; ')}`);
   }
-  const { data } = result.data;
-  return data === undefined ? result.data : { ...result.data, data: resolve(dirname(path), data) };
+  const fromFile = (it: string): string => resolve(dirname(path), it);
+  const settings = result.data;
+  if (settings.data !== undefined) settings.data = fromFile(settings.data);
+  for (const name of ['cert', 'key', 'ca'] as const) {
+    const file = settings.tls?.[name];
+    if (file !== undefined) settings.tls![name] = fromFile(file);
+  }
+  return settings;
 }
 
 function parseJson(path: string): unknown {
@@ -97,6 +111,14 @@ function parseJson(path: string): unknown {
 
 function describeIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.');
+  if (issue.code === 'invalid_union') {
+    // Of the forms it may have, the one that was meant: there the type is right and more is wrong.
+    const meant = issue.errors.find((it) => it[0] && it[0].code !== 'invalid_type');
+    if (meant)
+      return meant
+        .map((it) => describeIssue({ ...it, path: [...issue.path, ...it.path] }))
+        .join('; ');
+  }
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(issue.path);
     return issue.keys
@@ -117,6 +139,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
     else if (at instanceof z.ZodRecord) at = at.valueType;
     else if (at instanceof z.ZodArray) at = at.element;
     while (at instanceof z.ZodOptional) at = at.unwrap();
+    if (at instanceof z.ZodUnion) at = at.options.find((it) => it instanceof z.ZodObject);
   }
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }

@@ -18,6 +18,7 @@ import {
   type PortName,
   type Settings,
   STANDARD_PORTS,
+  type TlsSettings,
 } from './settings.ts';
 
 const DEFAULT_HOSTS = ['127.0.0.1', '::1'];
@@ -26,6 +27,22 @@ const DEFAULT_TOPICS = {
   partitions: BROKER_DEFAULTS.partitions,
   autoCreate: BROKER_DEFAULTS.autoCreateTopics,
 };
+
+/** What holds where nobody said anything. */
+export function defaultSettings(): Omit<Settings, 'dataFolder' | 'logLevel'> {
+  return {
+    hosts: DEFAULT_HOSTS,
+    hostsAreDefault: true,
+    ports: STANDARD_PORTS,
+    tls: null,
+    sync: Sync.Commit,
+    topics: DEFAULT_TOPICS,
+    namespaces: [],
+    users: null,
+    limits: defaultLimits(machineBytes()),
+  };
+}
+
 export async function readSettings(flags: Flags): Promise<Settings> {
   // The file's schema brings a library that takes longer to load than the rest of the start.
   const file: FileSettings =
@@ -33,20 +50,48 @@ export async function readSettings(flags: Flags): Promise<Settings> {
       ? {}
       : (await import('./config-file.ts')).readConfigFile(resolve(flags.config));
   const host = flags.host === undefined ? file.host : checkedHost(flags.host);
+  const defaults = defaultSettings();
   return {
     dataFolder: resolve(
       flags.data === undefined ? (file.data ?? DEFAULT_DATA) : checkedData(flags.data),
     ),
-    hosts: host === undefined ? DEFAULT_HOSTS : [host].flat(),
+    hosts: host === undefined ? defaults.hosts : [host].flat(),
     hostsAreDefault: host === undefined,
-    ports: { ...STANDARD_PORTS, ...filePorts(file.ports), ...portFlags(flags.port ?? []) },
-    sync: flags.sync === undefined ? (file.sync ?? Sync.Commit) : checkedSync(flags.sync),
-    topics: { ...DEFAULT_TOPICS, ...file.topics },
-    namespaces: file.namespaces ?? [],
-    users: file.users ?? null,
+    ports: { ...defaults.ports, ...filePorts(file.ports), ...portFlags(flags.port ?? []) },
+    tls: tlsSettings(flags, file.tls),
+    sync: flags.sync === undefined ? (file.sync ?? defaults.sync) : checkedSync(flags.sync),
+    topics: { ...defaults.topics, ...file.topics },
+    namespaces: file.namespaces ?? defaults.namespaces,
+    users: file.users ?? defaults.users,
     logLevel: file.log?.level ?? 'warn',
-    limits: { ...defaultLimits(machineBytes()), ...file.limits },
+    limits: { ...defaults.limits, ...file.limits },
   };
+}
+
+/** A flag names a file relative to the working folder, and wins over the configuration's. */
+function tlsSettings(flags: Flags, file: FileSettings['tls'] = {}): TlsSettings | null {
+  const cert = flags.tlsCert === undefined ? file.cert : resolve(flags.tlsCert);
+  const key = flags.tlsKey === undefined ? file.key : resolve(flags.tlsKey);
+  const { ca = null, required = false, verifyClient = false } = file;
+  if (cert === undefined && key === undefined && Object.keys(file).length === 0) return null;
+  if (cert === undefined || key === undefined) {
+    const [there, missing] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
+    const given = cert ?? key;
+    throw usageError(
+      given === undefined
+        ? 'tls: cert and key are missing'
+        : `tls.${there} ${given} needs tls.${missing}, or --tls-${missing} <file>, beside it`,
+    );
+  }
+  if (verifyClient && ca === null) {
+    throw usageError('tls.verifyClient needs tls.ca: the certificate that signs those of clients');
+  }
+  if (ca !== null && !verifyClient) {
+    throw usageError(
+      'tls.ca has no effect without tls.verifyClient: set it to true, or leave ca out',
+    );
+  }
+  return { cert, key, ca, required, verifyClient };
 }
 
 /** A container's limit counts, not the machine behind it. 0 = none is set. */

@@ -1,6 +1,7 @@
 /** Sums for /metrics, made when it is asked for. */
 import type { Broker } from '#core/broker.ts';
 import type { BrokerFigures, ListenerFigures } from '#management/metrics.ts';
+import type { HttpListener } from './http.ts';
 import type { Listener } from './listener.ts';
 
 export function figuresOf(broker: Broker): BrokerFigures {
@@ -29,7 +30,7 @@ export function figuresOf(broker: Broker): BrokerFigures {
   return figures;
 }
 
-export function listenerFigures(listener: Listener): ListenerFigures {
+export function listenerFigures(listener: Listener | HttpListener): ListenerFigures {
   return {
     name: listener.binding.name,
     connections: listener.connectionCount,

@@ -1,6 +1,6 @@
 /**
  * HttpListener: a port that Node's own HTTP answers on, as opposed to a protocol's. It binds like
- * the protocols; who answers is given.
+ * the protocols, and speaks TLS as they do; who answers is given.
  *
  * Node's HTTP weighs 18 MB, a fifth of an idle broker, so it is loaded when the first connection
  * comes, and given that connection as it gives itself every later one.
@@ -8,20 +8,51 @@
 import type { Server as HttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { bind, type Binding, type HostSettings } from './binding.ts';
+import type { Traffic } from './socket-link.ts';
 import type { Logger } from './log.ts';
+import { Refusals } from './refusals.ts';
+import { SeldomWarning } from './seldom-warning.ts';
 import type { PortName } from './settings.ts';
+import type { Tls } from './tls.ts';
+import { TLS_HANDSHAKE } from './tls-record.ts';
 
-/** Nobody has reason to be slow with short requests. */
-const IDLE_TIMEOUT_MS = 10_000;
+/** From connecting, or from one answer, to the end of the next answer: nobody has reason to be slow
+ * with short requests, and a byte now and then is no progress. */
+const ANSWER_MS_MAX = 10_000;
 const CONNECTIONS_MAX = 1_000;
+
+const TOO_MANY = refusal('503 Service Unavailable', 'too many connections');
+const PLAIN_TEXT = refusal('400 Bad Request', 'this port requires TLS: use https');
+
+interface HttpServices {
+  logger: Logger;
+  tls: Tls | null;
+}
 
 export class HttpListener {
   readonly binding: Binding;
-  readonly #sockets: Set<Socket>;
+  readonly totals = {
+    accepted: 0,
+    refused: 0,
+    secured: 0,
+    handshakesFailed: 0,
+    plainTextRefused: 0,
+  };
+  readonly #create: () => Promise<HttpServer>;
+  readonly #services: HttpServices;
+  readonly #sockets = new Set<Socket>();
+  readonly #refusals = new Refusals();
+  readonly #warn: SeldomWarning;
+  /** Of connections that are closed. */
+  readonly #past: Traffic = { receivedBytes: 0, sentBytes: 0 };
+  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+  #server: Promise<HttpServer> | null = null;
 
-  private constructor(binding: Binding, sockets: Set<Socket>) {
+  private constructor(binding: Binding, create: () => Promise<HttpServer>, services: HttpServices) {
     this.binding = binding;
-    this.#sockets = sockets;
+    this.#create = create;
+    this.#services = services;
+    this.#warn = new SeldomWarning(services.logger);
   }
 
   /** `create` is called with the first connection; what it makes never listens itself. */
@@ -30,35 +61,122 @@ export class HttpListener {
     port: number,
     hosts: HostSettings,
     create: () => Promise<HttpServer>,
-    logger: Logger,
+    services: HttpServices,
   ): Promise<HttpListener> {
-    const sockets = new Set<Socket>();
-    let loading: Promise<HttpServer> | null = null;
-    const load = async (): Promise<HttpServer> => {
-      const server = await create();
-      // It never listens, so its checks of whole requests do not run; this one does.
-      server.timeout = IDLE_TIMEOUT_MS;
-      return server;
-    };
-    const take = async (socket: Socket): Promise<void> => {
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-      socket.on('error', (error) => logger.debug({ err: error }, 'an HTTP connection failed'));
-      loading ??= load();
-      (await loading).emit('connection', socket);
-      socket.resume();
-    };
-    const accept = (): Server => {
-      const options = { noDelay: true, pauseOnConnect: true };
-      const server = createServer(options, (socket) => void take(socket));
-      server.maxConnections = CONNECTIONS_MAX;
-      return server;
-    };
-    return new HttpListener(await bind(name, port, hosts, accept, logger), sockets);
+    const early: Socket[] = [];
+    let take = (socket: Socket): void => void early.push(socket);
+    const accept = (): Server =>
+      createServer({ noDelay: true, pauseOnConnect: true }, (socket) => take(socket));
+    const binding = await bind(name, port, hosts, accept, services.logger);
+    const listener = new HttpListener(binding, create, services);
+    take = (socket) => listener.#take(socket);
+    for (const socket of early) take(socket);
+    return listener;
+  }
+
+  get connectionCount(): number {
+    return this.#sockets.size;
+  }
+
+  get traffic(): Traffic {
+    const traffic = { ...this.#past };
+    for (const socket of this.#sockets) addTraffic(traffic, socket);
+    return traffic;
   }
 
   close(): void {
     for (const server of this.binding.servers) server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
+
+  #take(socket: Socket): void {
+    if (this.#sockets.size >= CONNECTIONS_MAX) {
+      this.totals.refused++;
+      this.#refusals.tell(socket, TOO_MANY);
+      return;
+    }
+    this.totals.accepted++;
+    this.#sockets.add(socket);
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      addTraffic(this.#past, socket);
+    });
+    this.#logErrors(socket);
+    if (this.#services.tls) this.#decide(socket, this.#services.tls);
+    else void this.#serve(socket);
+  }
+
+  /** The first byte tells who speaks TLS. */
+  #decide(socket: Socket, tls: Tls): void {
+    const timer = setTimeout(() => socket.destroy(), ANSWER_MS_MAX);
+    socket.once('close', () => clearTimeout(timer));
+    socket.once('data', (chunk: Buffer) => {
+      socket.pause();
+      clearTimeout(timer);
+      if (chunk[0] === TLS_HANDSHAKE) {
+        this.#upgrade(socket, chunk, tls);
+      } else if (tls.isRequired(this.binding.name)) {
+        this.totals.plainTextRefused++;
+        this.#refusals.tell(socket, PLAIN_TEXT);
+      } else {
+        socket.unshift(chunk);
+        void this.#serve(socket);
+      }
+    });
+    socket.resume();
+  }
+
+  #upgrade(socket: Socket, begun: Uint8Array, tls: Tls): void {
+    tls.upgrade(socket, begun, {
+      secured: (secure) => {
+        this.totals.secured++;
+        this.#logErrors(secure);
+        void this.#serve(secure);
+      },
+      failed: (error) => {
+        this.totals.handshakesFailed++;
+        const { name: protocol } = this.binding;
+        const failed = this.totals.handshakesFailed;
+        this.#warn.warn('TLS handshake failed', { protocol, failed, err: error });
+      },
+    });
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    this.#server ??= this.#load();
+    const server = await this.#server;
+    const timer = setTimeout(() => socket.destroy(), ANSWER_MS_MAX);
+    this.#timers.set(socket, timer);
+    socket.once('close', () => clearTimeout(timer));
+    server.emit('connection', socket);
+    socket.resume();
+  }
+
+  /** The server never listens, so its own checks of slow requests do not run. */
+  async #load(): Promise<HttpServer> {
+    const server = await this.#create();
+    server.on('request', ({ socket }, response) => {
+      response.once('finish', () => this.#timers.get(socket)?.refresh());
+    });
+    // From here on it is no HTTP any more, and whoever has it sees to it.
+    server.on('upgrade', ({ socket }) => clearTimeout(this.#timers.get(socket)));
+    return server;
+  }
+
+  #logErrors(socket: Socket): void {
+    const { logger } = this.#services;
+    socket.on('error', (error) => logger.debug({ err: error }, 'an HTTP connection failed'));
+  }
+}
+
+function addTraffic(traffic: Traffic, socket: Socket): void {
+  traffic.receivedBytes += socket.bytesRead;
+  traffic.sentBytes += socket.bytesWritten;
+}
+
+function refusal(status: string, text: string): Buffer {
+  return Buffer.from(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${text.length + 1}\r\n` +
+      `Connection: close\r\n\r\n${text}\n`,
+  );
 }

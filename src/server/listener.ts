@@ -7,19 +7,20 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from './log.ts';
-import { CloseReason, type Peer, type Protocol } from '#protocols/contract.ts';
+import { CloseReason, type Peer, type Protocol, Refusal } from '#protocols/contract.ts';
 import { bind, type Binding, type HostSettings } from './binding.ts';
 import type { PortName } from './settings.ts';
-import { SocketLink, type Traffic } from './socket-link.ts';
+import { type Gate, SocketLink, type Traffic } from './socket-link.ts';
+import { Refusals } from './refusals.ts';
+import { SeldomWarning } from './seldom-warning.ts';
 import { readInto } from './socket-reading.ts';
+import type { Tls } from './tls.ts';
 import type { Turn } from './turn.ts';
 
 const KEEP_ALIVE_MS = 60_000;
-/** Refused connections come in thousands: one line a second says it. */
-const REFUSED_WARNING_MS = 1_000;
 
 /** Shared by all listeners. */
-interface ConnectionLimit {
+export interface ConnectionLimit {
   open: number;
   max: number;
 }
@@ -28,23 +29,36 @@ export interface ListenerServices {
   turn: Turn;
   logger: Logger;
   limit: ConnectionLimit;
+  /** Null: plain text only. */
+  tls: Tls | null;
 }
 
 export class Listener {
   readonly binding: Binding;
   readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0 };
-  /** Since the start; refused ones are not among the accepted. */
-  readonly totals = { accepted: 0, refused: 0 };
+  /** Since the start. The refused are not among the accepted, whom plain text or a failed handshake
+   * ended are. */
+  readonly totals = {
+    accepted: 0,
+    refused: 0,
+    secured: 0,
+    handshakesFailed: 0,
+    plainTextRefused: 0,
+  };
   readonly #protocol: Protocol;
   readonly #services: ListenerServices;
+  readonly #gate: Gate | null;
   readonly #links = new Set<SocketLink>();
-  #refusedWarnedAtMs = -Infinity;
+  readonly #refusals = new Refusals();
+  readonly #warn: SeldomWarning;
   #whenEmpty: (() => void) | null = null;
 
   private constructor(binding: Binding, protocol: Protocol, services: ListenerServices) {
     this.binding = binding;
     this.#protocol = protocol;
     this.#services = services;
+    this.#gate = services.tls ? this.#createGate(services.tls) : null;
+    this.#warn = new SeldomWarning(services.logger);
   }
 
   /** Binds, then makes the protocol, which is told its port. Sockets that come in between wait. */
@@ -103,12 +117,12 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const { limit, turn, logger } = this.#services;
+    const { limit, turn } = this.#services;
     if (limit.open >= limit.max) {
       this.#refuse(socket);
       return;
     }
-    const peer = peerOf(socket);
+    const peer = peerOf(socket, this.#tlsOffer);
     if (!peer) {
       // Reset before we came to it.
       socket.destroy();
@@ -116,15 +130,9 @@ export class Listener {
     }
     limit.open++;
     this.totals.accepted++;
-    const link = new SocketLink(socket, turn, this.traffic);
+    const link = new SocketLink(socket, turn, this.traffic, this.#gate);
     this.#links.add(link);
-    socket.on('error', (error) => {
-      logger.debug({ err: error, protocol: this.binding.name, peer }, 'connection failed');
-    });
-    socket.on('end', () => {
-      link.close(CloseReason.Gone);
-      link.end();
-    });
+    this.#listen(socket, link, peer);
     socket.on('close', () => {
       limit.open--;
       this.#links.delete(link);
@@ -135,22 +143,69 @@ export class Listener {
     link.attach(this.#protocol.accept(link, peer));
   }
 
+  /** Events of the plain socket, and of the secure one over it; `close` comes once, from the first. */
+  #listen(socket: Socket, link: SocketLink, peer: Peer): void {
+    socket.on('error', (error) => {
+      const { logger } = this.#services;
+      logger.debug({ err: error, protocol: this.binding.name, peer }, 'connection failed');
+    });
+    socket.on('end', () => {
+      link.close(CloseReason.Gone);
+      link.end();
+    });
+  }
+
   #refuse(socket: Socket): void {
-    socket.on('error', () => {}).destroy();
     this.totals.refused++;
-    const nowMs = performance.now();
-    if (nowMs - this.#refusedWarnedAtMs < REFUSED_WARNING_MS) return;
-    this.#refusedWarnedAtMs = nowMs;
-    const { limit, logger } = this.#services;
-    logger.warn(
-      { protocol: this.binding.name, refused: this.totals.refused, limit: limit.max },
-      'connection refused: as many are open as limits.connectionsMax allows',
-    );
+    this.#refusals.tell(socket, this.#protocol.refuse?.(Refusal.Connections));
+    this.#warn.warn('connection refused: as many are open as limits.connectionsMax allows', {
+      protocol: this.binding.name,
+      refused: this.totals.refused,
+      limit: this.#services.limit.max,
+    });
+  }
+
+  get #tlsOffer(): Peer['tls'] {
+    if (!this.#gate) return 'none';
+    return this.#gate.requiresTls ? 'required' : 'available';
+  }
+
+  #createGate(tls: Tls): Gate {
+    const { name } = this.binding;
+    return {
+      requiresTls: tls.isRequired(name),
+      upgrade: (link, begun) => {
+        const { socket } = link;
+        const peer = peerOf(socket, this.#tlsOffer);
+        tls.upgrade(socket, begun, {
+          secured: (secure) => {
+            if (!peer) return void secure.destroy();
+            this.totals.secured++;
+            this.#listen(secure, link, peer);
+            link.secure(secure);
+          },
+          failed: (error) => {
+            this.totals.handshakesFailed++;
+            const failed = this.totals.handshakesFailed;
+            this.#warn.warn('TLS handshake failed', { protocol: name, peer, failed, err: error });
+          },
+        });
+      },
+      refusePlainText: (link) => {
+        this.totals.plainTextRefused++;
+        const refused = this.totals.plainTextRefused;
+        this.#warn.warn('plain text refused: tls.required', { protocol: name, refused });
+        const bytes = this.#protocol.refuse?.(Refusal.PlainText);
+        if (bytes) link.output.append(bytes);
+        link.close(CloseReason.Gone);
+        link.end();
+      },
+    };
   }
 }
 
 /** Null when the peer is gone already. */
-function peerOf(socket: Socket): Peer | null {
+function peerOf(socket: Socket, tls: Peer['tls']): Peer | null {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
   if (remoteAddress === undefined || remotePort === undefined) return null;
   const remote = plainAddress(remoteAddress);
@@ -160,7 +215,7 @@ function peerOf(socket: Socket): Peer | null {
     localAddress: plainAddress(localAddress ?? ''),
     localPort: localPort ?? 0,
     loopback: remote === '::1' || remote.startsWith('127.'),
-    tls: 'none',
+    tls,
   };
 }
 

@@ -28,6 +28,20 @@ export interface Flags {
   port?: string[];
   sync?: string;
   config?: string;
+  tlsCert?: string;
+  tlsKey?: string;
+}
+
+/** Files are PEM, by absolute path. */
+export interface TlsSettings {
+  readonly cert: string;
+  readonly key: string;
+  /** Who signs the certificates of clients. */
+  readonly ca: string | null;
+  /** Whether plain text is refused: everywhere, or by port. */
+  readonly required: boolean | Readonly<Partial<Record<PortName, boolean>>>;
+  /** Clients must show a certificate that `ca` has signed. */
+  readonly verifyClient: boolean;
 }
 
 export interface Settings {
@@ -37,6 +51,8 @@ export interface Settings {
   hostsAreDefault: boolean;
   /** Null: not listened on. */
   ports: Readonly<Record<PortName, number | null>>;
+  /** Null: plain text only. */
+  tls: TlsSettings | null;
   sync: Sync;
   logLevel: LogLevel;
   limits: Limits;

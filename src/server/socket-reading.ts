@@ -21,7 +21,8 @@ export type ReadingWay = 'reused-buffer' | 'data-event';
 
 /**
  * Calls `receive` for every chunk, which is valid during the call only. The socket must not have
- * begun to read (`pauseOnConnect`); reading begins with `socket.resume()`.
+ * begun to be read from (`pauseOnConnect`); that begins with `socket.resume()`. What it has read by
+ * itself until now is received at once.
  */
 export function readInto(socket: Socket, receive: (chunk: Uint8Array) => void): ReadingWay {
   const internals = socket as unknown as Record<symbol | string, unknown>;
@@ -38,6 +39,7 @@ export function readInto(socket: Socket, receive: (chunk: Uint8Array) => void): 
     return true;
   };
   handle.useUserBuffer(readBuffer);
+  if (socket.readableLength > 0) receive(new Uint8Array(socket.read() as Buffer));
   return 'reused-buffer';
 }
 

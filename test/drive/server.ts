@@ -44,7 +44,6 @@ export async function startTestServer(overrides: Partial<Settings> = {}): Promis
     broker: server.broker,
     amqpUrl: `amqp://guest:guest@127.0.0.1:${portOf('amqp')}`,
     kafka: `127.0.0.1:${portOf('kafka')}`,
-    nats: `127.0.0.1:${portOf('nats')}`,
     get nats() {
       return `127.0.0.1:${portOf('nats')}`;
     },
