@@ -116,7 +116,8 @@ export class Broker implements QueueServices {
 
   readonly #namespaces = new Map<string, Namespace>();
   readonly #alarmListeners = new Set<AlarmListener>();
-  readonly #processBytes: () => number;
+  /** Memory of the process; 0 when nobody measures it. */
+  readonly processBytes: () => number;
   #nextQueueId: number;
   #queueIdsEnd: number;
   #nextProducerId: number;
@@ -138,7 +139,7 @@ export class Broker implements QueueServices {
     this.acks = state.acks;
     this.groups = state.groups;
     this.epoch = options.store.epoch;
-    this.#processBytes = options.processBytes ?? (() => 0);
+    this.processBytes = options.processBytes ?? (() => 0);
     this.clusterId = this.#clusterId();
     this.#nextQueueId = this.catalog.takeBlock('queue-ids', ID_BLOCK);
     this.#queueIdsEnd = this.#nextQueueId + ID_BLOCK;
@@ -291,7 +292,7 @@ export class Broker implements QueueServices {
       const { processBytesMax } = this.limits;
       // Somewhat lower to end it, so that it does not come and go with every garbage collection.
       const limit = memory ? processBytesMax * CALM_SHARE : processBytesMax;
-      memory = this.memory.short || this.#processBytes() > limit;
+      memory = this.memory.short || this.processBytes() > limit;
     }
     if (disk === this.alarms.disk && memory === this.alarms.memory) return;
     this.alarms.disk = disk;

@@ -13,7 +13,7 @@
 import { Permission, type Identity, type SubjectRules } from '#core/authenticator.ts';
 import { textOf } from './arguments.ts';
 import { hasWildcards, subjectMatches, subjectsOverlap } from './subject.ts';
-import { TOPIC_EXCHANGE } from './subject-routes.ts';
+import { TOPIC_EXCHANGE } from './subjects.ts';
 
 /** Decisions remembered; then all are forgotten. */
 const REMEMBERED_MAX = 1024;

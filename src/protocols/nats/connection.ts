@@ -15,21 +15,21 @@ import type { OutputBuffer } from '#wire/output-buffer.ts';
 import { CloseReason, type ByteSink, type Connection, type Peer } from '#protocols/contract.ts';
 import { Access } from './access.ts';
 import { Arguments, isBlank, LF, textOf } from './arguments.ts';
-import { fatal, NatsError, Text } from './errors.ts';
+import { AUTH_MS_MAX, CONTROL_LINE_BYTES_MAX } from './constants.ts';
+import { closedReason, fatal, NatsError, Text } from './errors.ts';
 import { connect, defaultOptions, type ConnectOptions } from './handlers/connect.ts';
 import { subscribe, unsubscribe } from './handlers/subscribe.ts';
 import { infoLine } from './info.ts';
 import { Keepalive } from './keepalive.ts';
 import type { NatsNode } from './node.ts';
 import { PongQueue } from './pong-queue.ts';
+import { hasWords } from './subject.ts';
 import { Publisher } from './publisher.ts';
 import { Remainder } from './remainder.ts';
-import { TOPIC_EXCHANGE } from './subject-routes.ts';
+import { TOPIC_EXCHANGE } from './subjects.ts';
 import { Subscription } from './subscription.ts';
 import { Verb, verbAt } from './verbs.ts';
 
-export const CONTROL_LINE_BYTES_MAX = 4096;
-const AUTH_MS_MAX = 2_000;
 /** How long clients have to go elsewhere after they were told that we end. */
 const LAME_DUCK_MS = 200;
 /** Output between two looks at how much waits. */
@@ -74,6 +74,8 @@ export class NatsConnection implements Connection, AlarmListener {
   outMessages = 0;
   outBytes = 0;
   lastActiveMs: number;
+  /** How often publishers were held up because it reads too slowly. */
+  stalls = 0;
 
   readonly keepalive: Keepalive;
   readonly #publisher: Publisher;
@@ -208,7 +210,7 @@ export class NatsConnection implements Connection, AlarmListener {
         peer: this.address,
         error: text,
       });
-      this.end();
+      this.end('Parse Error');
     }
   }
 
@@ -345,7 +347,7 @@ export class NatsConnection implements Connection, AlarmListener {
     this.#unlookedBytes = 0;
     const { pendingBytes } = this.sink;
     const { pendingBytesMax } = this.node.broker.limits;
-    if (pendingBytes > pendingBytesMax * STALL_SHARE) this.node.live.publisher?.stall();
+    if (pendingBytes > pendingBytesMax * STALL_SHARE) this.#stallPublisher();
     if (pendingBytes <= pendingBytesMax || this.#slow) return;
     this.#slow = true;
     this.node.totals.slowConsumers++;
@@ -353,21 +355,14 @@ export class NatsConnection implements Connection, AlarmListener {
   }
 
   /** The requester hears that nobody is there, on its own subscription for replies. */
-  answerNoResponders(
-    bytes: Uint8Array,
-    replyStart: number,
-    replyEnd: number,
-    subject: Uint8Array,
-  ): void {
-    const { routes, namespace } = this.node;
-    const reply = routes.lookup(bytes, replyStart, replyEnd);
-    if (reply.route === null) return;
-    const targets = namespace.resolve(TOPIC_EXCHANGE, reply.subject)?.targets ?? [];
+  answerNoResponders(reply: string, subject: string): void {
+    if (!hasWords(reply)) return;
+    const targets = this.node.namespace.resolve(TOPIC_EXCHANGE, reply)?.targets ?? [];
     for (const target of targets) {
       if (!(target instanceof Subscription) || target.connection !== this) continue;
-      const headers = `NATS/1.0 503\r\nNats-Subject: ${textOf(subject, 0, subject.length)}\r\n\r\n`;
+      const headers = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
       const size = Buffer.byteLength(headers);
-      this.write(`HMSG ${reply.subject} ${target.sid} ${size} ${size}\r\n${headers}\r\n`);
+      this.write(`HMSG ${reply} ${target.sid} ${size} ${size}\r\n${headers}\r\n`);
       return;
     }
   }
@@ -383,6 +378,14 @@ export class NatsConnection implements Connection, AlarmListener {
     if ((this.#pauses & reason) === 0) return;
     this.#pauses &= ~reason;
     if (this.#pauses === 0 && !this.hasEnded) this.sink.resume();
+  }
+
+  #stallPublisher(): void {
+    const { live, totals } = this.node;
+    if (live.publisher === null) return;
+    this.stalls++;
+    totals.stalls++;
+    live.publisher.stall();
   }
 
   /** It publishes faster than somebody reads. */
@@ -417,7 +420,7 @@ export class NatsConnection implements Connection, AlarmListener {
     if (this.hasEnded) return;
     this.nowMs = nowMs;
     this.#remainder.rest();
-    if (nowMs >= this.#endAtMs) this.end();
+    if (nowMs >= this.#endAtMs) this.end('Server Shutdown');
     else if (nowMs >= this.#authDeadlineMs) this.#fail(fatal(Text.AuthenticationTimeout));
     else if (this.#pauses !== 0) this.keepalive.heard(nowMs);
     else if (this.keepalive.isStale(nowMs)) {
@@ -433,6 +436,11 @@ export class NatsConnection implements Connection, AlarmListener {
     this.keepalive.stepped(byMs);
   }
 
+  /** '' as long as nobody said who they are. */
+  get user(): string {
+    return this.#connected && this.options.user !== '' ? this.access.identity.name : '';
+  }
+
   get address(): string {
     return `${this.peer.remoteAddress}:${this.peer.remotePort}`;
   }
@@ -446,36 +454,34 @@ export class NatsConnection implements Connection, AlarmListener {
       peer: this.address,
       reason: error.message,
     });
-    this.end();
+    this.end(closedReason(error.message));
   }
 
   /** Flushes what is in `output` and ends. */
-  end(): void {
+  end(reason: string): void {
     if (this.hasEnded) return;
-    this.#release();
+    this.#release(reason);
     this.sink.end();
   }
 
-  #release(): void {
+  #release(reason: string): void {
     this.hasEnded = true;
+    this.node.leave(this, reason);
     this.#unsubscribeAll();
     this.#remainder.take();
     const { node } = this;
     if (this.#storedPublisher) node.broker.offAlarm(this);
-    node.leave(this);
     node.metrics.connectionsClosed++;
-    node.totals.outMessages += this.outMessages;
-    node.totals.outBytes += this.outBytes;
   }
 
   close(reason: CloseReason): void {
     if (this.hasEnded) return;
-    if (reason === CloseReason.Gone) this.#release();
+    if (reason === CloseReason.Gone) this.#release('Client Closed');
     else if (reason === CloseReason.Shutdown && this.#connected && this.options.protocol >= 1) {
       if (this.#endAtMs !== Infinity) return;
       this.write(infoLine(this, true));
       this.#endAtMs = this.node.broker.ports.clock.now() + LAME_DUCK_MS;
-    } else this.end();
+    } else this.end(reason === CloseReason.Shutdown ? 'Server Shutdown' : 'Kicked');
   }
 }
 

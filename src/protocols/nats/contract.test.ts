@@ -30,5 +30,5 @@ protocolContract('nats', {
     Buffer.from('PU1'),
     Buffer.alloc(8192, 0x41),
   ],
-  held: ({ defaultNamespace: { binder } }) => binder.table.size,
+  held: ({ defaultNamespace }) => defaultNamespace.exchange('amq.topic').liveCount,
 });

@@ -39,6 +39,22 @@ export const Text = {
   NoRespondersNeedHeaders: 'no responders requires headers support',
 } as const;
 
+/** How /connz names the end of a connection that an error ended. */
+const CLOSED_REASONS: Readonly<Record<string, string>> = {
+  [Text.AuthorizationViolation]: 'Authentication Failure',
+  [Text.AuthenticationTimeout]: 'Authentication Timeout',
+  [Text.StaleConnection]: 'Stale Connection',
+  [Text.SlowConsumer]: 'Slow Consumer (Pending Bytes)',
+  [Text.MaxPayload]: 'Maximum Message Payload Exceeded',
+  [Text.MaxControlLine]: 'Maximum Control Line Exceeded',
+  [Text.InvalidClientProtocol]: 'Bad Client Protocol Version',
+  [Text.NoRespondersNeedHeaders]: 'No Responders Requires Headers',
+};
+
+export function closedReason(text: string): string {
+  return CLOSED_REASONS[text] ?? 'Protocol Violation';
+}
+
 export function fatal(text: string): NatsError {
   return new NatsError(text, true);
 }

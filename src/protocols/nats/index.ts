@@ -1,29 +1,37 @@
 /** NATS as nats-server speaks it to clients. */
 import type { Broker } from '#core/broker.ts';
+import type { Namespace } from '#core/namespace.ts';
 import { Origin } from '#core/message/message.ts';
 import {
   Refusal,
   type ByteSink,
   type Connection,
+  type Page,
   type Peer,
   type Protocol,
+  type ProtocolFactory,
 } from '#protocols/contract.ts';
 import { NatsConnection } from './connection.ts';
 import { Text } from './errors.ts';
 import { decodeMessage, ORIGIN_EXTRAS } from './mapping.ts';
+import { pageOf } from './monitoring/pages.ts';
 import { NatsNode } from './node.ts';
 
 class Nats implements Protocol {
   readonly name = 'nats';
   readonly #node: NatsNode;
 
-  constructor(broker: Broker, address: { host: string; port: number }) {
-    this.#node = new NatsNode(broker, address);
+  constructor(broker: Broker, address: { host: string; port: number }, namespace: Namespace) {
+    this.#node = new NatsNode(broker, address, namespace);
     broker.envelopes.register(Origin.Nats, decodeMessage, ORIGIN_EXTRAS);
   }
 
   accept(sink: ByteSink, peer: Peer): Connection {
     return new NatsConnection(this.#node, sink, peer);
+  }
+
+  page(path: string, query: ReadonlyMap<string, string>): Page | null {
+    return pageOf(this.#node, path, query);
   }
 
   refuse(reason: Refusal): Uint8Array {
@@ -32,6 +40,9 @@ class Nats implements Protocol {
   }
 }
 
-export function nats(broker: Broker, address: { host: string; port: number }): Protocol {
-  return new Nats(broker, address);
-}
+export const nats: ProtocolFactory = (broker, address, namespace) =>
+  new Nats(
+    broker,
+    address,
+    namespace === undefined ? broker.defaultNamespace : broker.namespace(namespace),
+  );

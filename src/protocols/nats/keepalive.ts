@@ -3,10 +3,9 @@
  * round trip. Two without an answer, and the connection is stale.
  */
 import type { NatsConnection } from './connection.ts';
+import { PING_INTERVAL_MS, PINGS_OUT_MAX } from './constants.ts';
 
 const FIRST_PING_MS = 2_000;
-export const PING_INTERVAL_MS = 120_000;
-export const PINGS_OUT_MAX = 2;
 
 export class Keepalive {
   /** Milliseconds; −1 while it is not known. */

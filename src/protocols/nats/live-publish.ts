@@ -11,8 +11,8 @@
  * with HPUB and HMSG takes the header block along.
  */
 import type { Message } from '#core/message/message.ts';
+import type { CachedAddress } from '#core/routing/address-cache.ts';
 import type { NatsConnection } from './connection.ts';
-import type { SubjectRoute } from './subject-routes.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -22,7 +22,8 @@ export class LivePublish {
   /** `message.source`, of which the positions below are. */
   source: Uint8Array = NO_BYTES;
   publisher: NatsConnection | null = null;
-  target: SubjectRoute | null = null;
+  target: CachedAddress | null = null;
+  subjectStart = 0;
   /** What follows the subject and its space. */
   restStart = 0;
   /** 0, 0 without a reply subject. */

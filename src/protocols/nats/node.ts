@@ -5,13 +5,13 @@
 import type { Broker } from '#core/broker.ts';
 import type { ProtocolMetrics } from '#core/metrics.ts';
 import type { Namespace } from '#core/namespace.ts';
-import type { LiveSubscriber } from '#core/routing/live-subscriber.ts';
+import type { AddressCache } from '#core/routing/address-cache.ts';
 import type { NatsConnection } from './connection.ts';
 import { ForeignMessages } from './foreign.ts';
 import { LivePublish } from './live-publish.ts';
+import { CLOSED_MAX, figuresOf, type ConnectionFigures } from './monitoring/connz.ts';
 import { QueueGroup } from './queue-group.ts';
-import { topicPattern } from './subject.ts';
-import { SubjectRoutes, TOPIC_EXCHANGE } from './subject-routes.ts';
+import { subjectCache } from './subjects.ts';
 import type { Subscription } from './subscription.ts';
 
 const ID_CHARACTERS = 55;
@@ -26,14 +26,19 @@ export class NatsNode {
   /** Of this run: shaped like nats-server's, but no key. */
   readonly serverId: string;
   readonly serverName: string;
-  readonly routes: SubjectRoutes;
+  readonly routes: AddressCache;
   readonly foreign: ForeignMessages;
   readonly live = new LivePublish();
   readonly connections = new Map<number, NatsConnection>();
+  /** The last ones that ended, newest last. */
+  readonly closed: ConnectionFigures[] = [];
+  readonly pageRequests = new Map<string, number>();
   readonly totals = {
     connections: 0,
     slowConsumers: 0,
     staleConnections: 0,
+    stalls: 0,
+    subscribed: 0,
     inMessages: 0,
     inBytes: 0,
     outMessages: 0,
@@ -42,16 +47,16 @@ export class NatsNode {
   subscriptionCount = 0;
   readonly #groups = new Map<string, QueueGroup>();
 
-  constructor(broker: Broker, address: { host: string; port: number }) {
+  constructor(broker: Broker, address: { host: string; port: number }, namespace: Namespace) {
     this.broker = broker;
-    this.namespace = broker.defaultNamespace;
+    this.namespace = namespace;
     this.metrics = broker.metrics.protocol('nats');
     this.address = address;
     this.startedMs = broker.ports.clock.now();
     const bytes = broker.ports.random.bytes(ID_CHARACTERS);
     this.serverId = `N${Array.from(bytes, (byte) => BASE32[byte & 31]).join('')}`;
     this.serverName = `posthorn-${broker.clusterId}`;
-    this.routes = new SubjectRoutes(this.namespace);
+    this.routes = subjectCache(this.namespace);
     this.foreign = new ForeignMessages(broker.envelopes);
   }
 
@@ -59,43 +64,41 @@ export class NatsNode {
     this.connections.set(connection.id, connection);
   }
 
-  leave(connection: NatsConnection): void {
+  /** `reason` in the words of /connz. */
+  leave(connection: NatsConnection, reason: string): void {
     this.connections.delete(connection.id);
+    this.totals.outMessages += connection.outMessages;
+    this.totals.outBytes += connection.outBytes;
+    this.closed.push(figuresOf(connection, this.broker.ports.clock.now(), reason));
+    if (this.closed.length > CLOSED_MAX) this.closed.splice(0, CLOSED_MAX / 2);
   }
 
   nextConnectionId(): number {
     return ++this.totals.connections;
   }
 
-  /** Throws BrokerError when the topic exchange may not be bound to. */
+  /** Throws BrokerError when the topic exchange may not be subscribed to. */
   subscribe(subscription: Subscription): void {
-    this.subscriptionCount++;
-    const { queue, subject } = subscription;
-    if (queue === null) {
-      this.#bind(subject, subscription);
-      return;
+    const { queue } = subscription;
+    if (queue === null) subscription.bind(this.namespace);
+    else {
+      let group = this.#groups.get(queue);
+      if (!group) this.#groups.set(queue, (group = new QueueGroup(this, queue)));
+      group.add(subscription);
     }
-    let group = this.#groups.get(queue);
-    if (!group) this.#groups.set(queue, (group = new QueueGroup(this, queue)));
-    if (group.add(subscription)) this.#bind(subject, group);
+    this.subscriptionCount++;
+    this.totals.subscribed++;
   }
 
   unsubscribe(subscription: Subscription): void {
     this.subscriptionCount--;
     const { queue } = subscription;
-    const { binder } = this.namespace;
     if (queue === null) {
-      binder.unbindLive(subscription);
+      subscription.unbind(this.namespace);
       return;
     }
     const group = this.#groups.get(queue)!;
-    if (!group.remove(subscription)) return;
-    binder.unbindLive(group);
-    for (const subject of group.subjects()) this.#bind(subject, group);
+    group.remove(subscription);
     if (group.isEmpty) this.#groups.delete(queue);
-  }
-
-  #bind(subject: string, subscriber: LiveSubscriber): void {
-    this.namespace.binder.bindLive(TOPIC_EXCHANGE, topicPattern(subject), {}, subscriber);
   }
 }

@@ -9,13 +9,15 @@
  * permission, and at the end no responders.
  */
 import type { BrokerErrorCode } from '#core/errors.ts';
+import type { Observer } from '#core/observer.ts';
 import { Message, Origin, Outcome } from '#core/message/message.ts';
-import { Arguments, CR, LF } from './arguments.ts';
+import type { CachedAddress } from '#core/routing/address-cache.ts';
+import { Arguments, CR, LF, textOf } from './arguments.ts';
 import type { NatsConnection } from './connection.ts';
 import { fatal, publishViolation, refusedPublish, Text } from './errors.ts';
 import { PublishLine } from './publish-line.ts';
 import { isLiteralSubject } from './subject.ts';
-import { isLive, type SubjectRoute } from './subject-routes.ts';
+import { TOPIC_EXCHANGE } from './subjects.ts';
 
 const found = new Arguments();
 
@@ -23,7 +25,7 @@ export class Publisher {
   readonly #connection: NatsConnection;
   readonly #line = new PublishLine();
   readonly #message = new Message();
-  #target: SubjectRoute | null = null;
+  #target: CachedAddress | null = null;
 
   constructor(connection: NatsConnection) {
     this.#connection = connection;
@@ -34,7 +36,9 @@ export class Publisher {
   /** When bytes[at …] is a publish with the same control line as the last one: the position after it,
    * −1 when not all of it is there. 0 when it is something else. */
   again(bytes: Uint8Array, at: number, end: number): number {
-    if (!this.#line.begins(bytes, at, end)) return 0;
+    const line = this.#line;
+    if (!line.begins(bytes, at, end)) return 0;
+    if (!this.#target!.isCurrent) this.#setTarget(bytes, at);
     return this.#publish(bytes, at, end);
   }
 
@@ -58,9 +62,14 @@ export class Publisher {
       line.length = 0;
       throw fatal(Text.MaxPayload);
     }
-    const { routes } = connection.node;
-    this.#target = routes.lookup(bytes, at + line.subjectStart, at + line.subjectEnd);
+    this.#setTarget(bytes, at);
     return this.#publish(bytes, at, end);
+  }
+
+  #setTarget(bytes: Uint8Array, at: number): void {
+    const { subjectStart, subjectEnd } = this.#line;
+    const { routes } = this.#connection.node;
+    this.#target = routes.lookup(bytes, at + subjectStart, at + subjectEnd);
   }
 
   #publish(bytes: Uint8Array, at: number, end: number): number {
@@ -97,6 +106,7 @@ export class Publisher {
     const { live } = this.#connection.node;
     const line = this.#line;
     live.source = source;
+    live.subjectStart = at + line.subjectStart;
     live.restStart = at + line.subjectEnd + 1;
     live.headersStart = headersStart;
     if (line.replyEnd === 0) live.replyStart = live.replyEnd = 0;
@@ -107,7 +117,7 @@ export class Publisher {
   }
 
   /** Pedantic, then permitted; with `+OK` when that is wanted. */
-  #isPermitted({ subject }: SubjectRoute): boolean {
+  #isPermitted({ routingKey: subject }: CachedAddress): boolean {
     const connection = this.#connection;
     if (connection.pedantic && !isLiteralSubject(subject)) {
       connection.error(Text.InvalidPublishSubject);
@@ -138,25 +148,25 @@ export class Publisher {
     message.sourceEnd = source.length;
     const { live } = this.#connection.node;
     live.source = source;
+    live.subjectStart = 0;
     live.restStart = subject.length + 1;
     live.headersStart = source.length - line.headerBytes;
     live.replyStart = line.replyEnd === 0 ? 0 : live.restStart;
     live.replyEnd = line.replyEnd === 0 ? 0 : live.restStart + reply.length;
   }
 
-  #deliver(known: SubjectRoute): void {
+  #deliver(target: CachedAddress): void {
     const connection = this.#connection;
     const { node } = connection;
     const { live } = node;
     const message = this.#message;
-    const target = node.routes.renewed(known);
     const { route } = target;
     let outcome: Outcome = Outcome.Unrouted;
     if (route !== null) {
       live.message = message;
       live.publisher = connection;
       live.target = target;
-      if (target.stored) outcome = this.#store(target);
+      if (route.stored) outcome = this.#store(target);
       else {
         const { targets } = route;
         live.fanOut = targets.length;
@@ -164,23 +174,33 @@ export class Publisher {
       }
       live.end();
     }
+    const { observer } = node.broker;
+    if (observer !== null) this.#tell(observer, target, outcome);
     if (outcome === Outcome.Unrouted) this.#noResponders();
   }
 
+  #tell(observer: Observer, { route, routingKey }: CachedAddress, outcome: Outcome): void {
+    const message = this.#message;
+    const { namespace } = this.#connection.node;
+    const targets = route === null ? [] : namespace.router.targets(route, routingKey, message);
+    const { length } = targets;
+    observer.published('nats', namespace, TOPIC_EXCHANGE, routingKey, message, outcome, length);
+  }
+
   /** Some destination keeps it. */
-  #store(target: SubjectRoute): Outcome {
+  #store(target: CachedAddress): Outcome {
     const connection = this.#connection;
     const { node } = connection;
     const message = this.#message;
     const route = target.route!;
     message.timestampMs = connection.nowMs;
-    const targets = node.namespace.router.targets(route, target.subject, message);
+    const targets = node.namespace.router.targets(route, target.routingKey, message);
     node.live.fanOut = targets.length;
     const { hasSpace } = node.broker;
     let outcome: Outcome = Outcome.Unrouted;
     let refusal: BrokerErrorCode = 'full';
     for (const destination of targets) {
-      if (hasSpace || isLive(destination)) outcome |= destination.publish(message);
+      if (hasSpace || 'live' in destination) outcome |= destination.publish(message);
       else {
         outcome |= Outcome.Refused;
         refusal = 'disk-full';
@@ -188,7 +208,7 @@ export class Publisher {
     }
     if ((outcome & Outcome.Refused) !== 0) {
       node.metrics.refused++;
-      connection.error(refusedPublish(target.subject, refusal));
+      connection.error(refusedPublish(target.routingKey, refusal));
     }
     connection.hasStored((outcome & Outcome.AwaitCommit) !== 0);
     return outcome;
@@ -199,7 +219,7 @@ export class Publisher {
     connection.node.metrics.unroutable++;
     const { replyStart, replyEnd, source } = connection.node.live;
     if (replyEnd === 0 || !connection.noResponders) return;
-    connection.answerNoResponders(source, replyStart, replyEnd, this.#target!.bytes);
+    connection.answerNoResponders(textOf(source, replyStart, replyEnd), this.#target!.routingKey);
   }
 }
 

@@ -14,7 +14,7 @@
  */
 import type { Message } from '#core/message/message.ts';
 import { Arguments, textOf } from './arguments.ts';
-import { TOPIC_EXCHANGE } from './subject-routes.ts';
+import { TOPIC_EXCHANGE } from './subjects.ts';
 
 const SPACE = 0x20;
 const ADDRESS_BYTES_MAX = 4;

@@ -1,14 +1,10 @@
 /**
  * Subjects: words separated by dots; in a subscription `*` stands for one word and a last `>` for
- * one or more. A wildcard is a whole word: `a*` and `a.>b` are plain.
- *
- * As bindings of a topic exchange they become AMQP's patterns: `>` is `*.#`. AMQP knows a wildcard
- * more, `#`, which to NATS is a word like any other: it is bound as `*`, and `literalHash` says that
- * a match must be looked at again.
+ * one or more. A wildcard is a whole word: `a*` and `a.>b` are plain. AMQP's `#` is a word like any
+ * other.
  */
 const WILDCARD_ONE = '*';
 const WILDCARD_REST = '>';
-const AMQP_REST = '#';
 
 /** What a subscription may have: no empty word, `>` last only. What separates arguments cannot
  * occur. */
@@ -30,22 +26,6 @@ export function isLiteralSubject(subject: string): boolean {
 export function hasWildcards(subject: string): boolean {
   const words = subject.split('.');
   return words.includes(WILDCARD_ONE) || words.includes(WILDCARD_REST);
-}
-
-/** The binding key of a valid subscription subject. */
-export function topicPattern(subject: string): string {
-  return subject
-    .split('.')
-    .map((word) => {
-      if (word === WILDCARD_REST) return `${WILDCARD_ONE}.${AMQP_REST}`;
-      return word === AMQP_REST ? WILDCARD_ONE : word;
-    })
-    .join('.');
-}
-
-/** The pattern of this subject matches more than the subject. */
-export function hasLiteralHash(subject: string): boolean {
-  return subject.split('.').includes(AMQP_REST);
 }
 
 /** False when some word is empty: such a message has no subject that NATS could name. */

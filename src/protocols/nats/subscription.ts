@@ -8,6 +8,9 @@
  */
 import type { LiveSubscriber } from '#core/routing/live-subscriber.ts';
 import { Outcome, type Message } from '#core/message/message.ts';
+import type { Namespace } from '#core/namespace.ts';
+import type { CachedAddress } from '#core/routing/address-cache.ts';
+import type { LiveBinding } from '#core/routing/binding.ts';
 import { copyBytes } from '#core/message/record.ts';
 import { COPY_BYTES_MAX } from '#wire/output-buffer.ts';
 import { CR, LF } from './arguments.ts';
@@ -16,6 +19,7 @@ import type { OutgoingMessage } from './foreign.ts';
 import type { LivePublish } from './live-publish.ts';
 import type { NatsNode } from './node.ts';
 import { subjectMatches } from './subject.ts';
+import { NATS_SYNTAX, TOPIC_EXCHANGE } from './subjects.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -35,9 +39,10 @@ export class Subscription implements LiveSubscriber {
   readonly #node: NatsNode;
   /** Something that it matches may not be delivered: looked at message by message. */
   readonly #filtered: boolean;
-  /** `HMSG <subject> <sid> ` for the subject with this id; `MSG` begins at its second byte. */
+  /** `HMSG <subject> <sid> ` of the last message; `MSG` begins at its second byte. */
   #prefix: Buffer = NO_BYTES;
-  #prefixOf = 0;
+  #prefixOf: CachedAddress | null = null;
+  #binding: LiveBinding | null = null;
 
   constructor(
     node: NatsNode,
@@ -55,21 +60,30 @@ export class Subscription implements LiveSubscriber {
     this.#filtered = connection.access.filtersDelivery(subject, queue);
   }
 
+  bind(namespace: Namespace): void {
+    this.#binding = namespace.subscribe(TOPIC_EXCHANGE, this.subject, this, NATS_SYNTAX);
+  }
+
+  unbind(namespace: Namespace): void {
+    if (this.#binding) namespace.unsubscribe(this.#binding);
+  }
+
   publish(message: Message): Outcome {
     const { live } = this.#node;
     if (!live.describes(message)) return this.#deliverOutgoing(message);
     const { connection } = this;
     if (this.ended || (live.publisher === connection && !connection.echo)) return Outcome.Unrouted;
     const target = live.target!;
-    if (this.#filtered && connection.access.deniesDelivery(target.subject, this.queue)) {
+    if (this.#filtered && connection.access.deniesDelivery(target.routingKey, this.queue)) {
       return Outcome.Unrouted;
     }
-    if (this.#prefixOf !== target.id) {
-      this.#prefix = this.#prefixFor(target.bytes);
-      this.#prefixOf = target.id;
+    if (this.#prefixOf !== target) {
+      this.#prefix = this.#prefixFor(live.source.subarray(live.subjectStart, live.restStart - 1));
+      this.#prefixOf = target;
     }
     this.delivered++;
     this.#write(live, message);
+    this.#tell(message);
     if (this.max !== 0 && this.delivered >= this.max) connection.unsubscribe(this);
     return Outcome.Routed;
   }
@@ -109,6 +123,12 @@ export class Subscription implements LiveSubscriber {
     if (live.replyEnd !== 0 && connection.access.tracksReplies) {
       connection.access.expectReply(live.source, live.replyStart, live.replyEnd);
     }
+  }
+
+  #tell(message: Message): void {
+    const { broker, namespace } = this.#node;
+    if (broker.observer === null) return;
+    broker.observer.delivered('nats', namespace, this.subject, message, 0);
   }
 
   /** For a client that does not understand headers. */
@@ -162,6 +182,7 @@ export class Subscription implements LiveSubscriber {
     this.#writeParts(prefix, headers.length > 0 ? 0 : 1, line, headers, message);
     const written = line.length + headers.length + bodyBytes;
     connection.hasDelivered(headers.length + bodyBytes, written);
+    this.#tell(message);
     if (outgoing.reply !== null && connection.access.tracksReplies) {
       const bytes = Buffer.from(outgoing.reply);
       connection.access.expectReply(bytes, 0, bytes.length);
