@@ -164,8 +164,9 @@ export class HttpReader {
   #one(bytes: Buffer, at: number, end: number): number {
     const { request } = this;
     if (this.#part === Part.Head) {
-      const blank = this.#blankLine(bytes, at, end);
-      if (blank !== at) return blank;
+      // Empty lines before a request are read over (RFC 9112, 2.2).
+      if (bytes[at] === CR && at + 1 === end) return at;
+      if (bytes[at] === CR && bytes[at + 1] === LF) return at + 2;
       const headEnd = request.parse(bytes, at, end);
       if (headEnd === INCOMPLETE) return at;
       if (headEnd < 0) return this.#refused(-headEnd as HttpRefusal, request.reason, at);
@@ -186,11 +187,6 @@ export class HttpReader {
     if (this.#part === Part.Body) request.parse(bytes, at, bodyStart);
     this.#hand(bodyStart, bodyEnd);
     return bodyEnd;
-  }
-
-  /** One empty line before a request is read over (RFC 9112, 2.2). */
-  #blankLine(bytes: Buffer, at: number, end: number): number {
-    return bytes[at] === CR && end - at > 1 && bytes[at + 1] === LF ? at + 2 : at;
   }
 
   #continue(): void {

@@ -38,6 +38,8 @@ export interface Call<A extends ActionName = ActionName> {
   /** That `QueueUrl` or `QueueName` names; '' for actions that have neither. The caller has the
    * action's permission on it; whether it exists is the handler's question. */
   readonly queueName: string;
+  /** The HTTP header X-Amzn-Trace-Id: the AWSTraceHeader of messages that have none of their own. */
+  readonly traceHeader: string | null;
   /** The connection; for whatever wants to know who holds a lease. */
   readonly owner: object;
   /** Set by a handler that returns null. */

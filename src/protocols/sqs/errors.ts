@@ -99,7 +99,8 @@ const ERRORS = {
     'The request must contain a parameter that is not there.',
   ),
   InvalidActionException: sender('InvalidAction', 'The action is not valid for this endpoint.'),
-  UnknownOperationException: sender('UnknownOperationException', '', 404),
+  NoSuchVersion: sender('NoSuchVersion', 'The requested version does not exist.'),
+  UnknownOperationException: sender('UnknownOperationException', 'The operation is not known.'),
   SerializationException: sender('MalformedInput', 'The request cannot be read.'),
   MalformedQueryString: sender(
     'MalformedQueryString',

@@ -3,8 +3,7 @@
  * is checked against the shape and taken as it is parsed; blobs are base64. Errors carry AWS's texts of
  * what does not convert.
  */
-import { SqsError } from './errors.ts';
-import { missingParameter } from './errors.ts';
+import { missingParameter, SqsError } from './errors.ts';
 import type { ListShape, MapShape, Members, Shape, StructureShape } from './shapes.ts';
 
 export const JSON_TYPE = 'application/x-amz-json-1.0';
@@ -173,14 +172,53 @@ function mapValue(
 
 // ---- answers
 
-/** Blobs are base64 already where they can be: handlers give bytes, JSON needs text. */
-export function encodeJson(output: object): string {
-  return JSON.stringify(output, blobAsText);
+/** JSON has no bytes: blobs become base64. */
+export function encodeJson(output: object, shape: StructureShape): string {
+  return JSON.stringify(holdsBlobs(shape) ? withoutBlobs(output, shape) : output);
 }
 
-function blobAsText(this: unknown, name: string, value: unknown): unknown {
-  // Buffers have turned into something else already.
-  const own = (this as Record<string, unknown>)[name];
-  if (!(own instanceof Uint8Array)) return value;
-  return Buffer.from(own.buffer, own.byteOffset, own.length).toString('base64');
+const BLOB_HOLDERS = new WeakMap<Shape, boolean>();
+
+function holdsBlobs(shape: Shape): boolean {
+  let holds = BLOB_HOLDERS.get(shape);
+  if (holds === undefined) BLOB_HOLDERS.set(shape, (holds = findBlobs(shape)));
+  return holds;
+}
+
+function findBlobs(shape: Shape): boolean {
+  if (shape.type === 'list' || shape.type === 'map') return holdsBlobs(shape.of);
+  if (shape.type !== 'structure') return shape.type === 'blob';
+  return Object.values(shape.members).some((member) => holdsBlobs(member.shape));
+}
+
+/** A copy of what has to change; the rest is the very same. */
+function withoutBlobs(value: unknown, shape: Shape): unknown {
+  if (value === undefined || !holdsBlobs(shape)) return value;
+  switch (shape.type) {
+    case 'blob': {
+      const { buffer, byteOffset, length } = value as Uint8Array;
+      return Buffer.from(buffer, byteOffset, length).toString('base64');
+    }
+    case 'list':
+      return (value as unknown[]).map((item) => withoutBlobs(item, shape.of));
+    case 'map':
+      return changed(value, (_, item) => withoutBlobs(item, shape.of));
+    default:
+      return changed(value, (name, item) =>
+        withoutBlobs(item, (shape as StructureShape).members[name]!.shape),
+      );
+  }
+}
+
+/** The same object when nothing in it changes. */
+function changed(value: unknown, change: (name: string, item: unknown) => unknown): unknown {
+  const given = value as Record<string, unknown>;
+  let copy: Record<string, unknown> | null = null;
+  for (const name of Object.keys(given)) {
+    const item = change(name, given[name]);
+    if (item === given[name]) continue;
+    copy ??= { ...given };
+    copy[name] = item;
+  }
+  return copy ?? given;
 }

@@ -155,7 +155,8 @@ function readOwn(message: Message, { ports }: Services): Incoming {
     body: own.body,
     md5OfBody: own.md5OfBody,
     attributes: own.encoded && (flags & WAS_BASE64) === 0 ? withEncoding(attributes) : attributes,
-    traceHeader: attributesAt - traceAt > 2 ? bytes.toString('utf8', traceAt + 2, attributesAt) : null,
+    traceHeader:
+      attributesAt - traceAt > 2 ? bytes.toString('utf8', traceAt + 2, attributesAt) : null,
     senderId: bytes.toString('utf8', senderAt + 1, traceAt),
     groupId: keyText(message),
   };
