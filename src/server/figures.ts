@@ -3,6 +3,7 @@ import type { Broker } from '#core/broker.ts';
 import type { BrokerFigures, ListenerFigures } from '#management/metrics.ts';
 import type { HttpListener } from './http.ts';
 import type { Listener } from './listener.ts';
+import type { WebSockets } from './web-sockets.ts';
 
 export function figuresOf(broker: Broker): BrokerFigures {
   const figures: BrokerFigures = {
@@ -30,11 +31,9 @@ export function figuresOf(broker: Broker): BrokerFigures {
   return figures;
 }
 
-export function listenerFigures(listener: Listener | HttpListener): ListenerFigures {
-  return {
-    name: listener.binding.name,
-    connections: listener.connectionCount,
-    ...listener.totals,
-    ...listener.traffic,
-  };
+/** Connections over WebSocket are counted by themselves, beside the port that they came over. */
+export function listenerFigures(listener: Listener | HttpListener | WebSockets): ListenerFigures {
+  const { connectionCount, totals, traffic } = listener;
+  const name = 'binding' in listener ? listener.binding.name : 'nats-websocket';
+  return { name, connections: connectionCount, ...totals, ...traffic };
 }

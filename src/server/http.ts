@@ -19,6 +19,7 @@ import { TLS_HANDSHAKE } from './tls-record.ts';
 /** From connecting, or from one answer, to the end of the next answer: nobody has reason to be slow
  * with short requests, and a byte now and then is no progress. */
 const ANSWER_MS_MAX = 10_000;
+/** Of those that speak HTTP. */
 const CONNECTIONS_MAX = 1_000;
 
 const TOO_MANY = refusal('503 Service Unavailable', 'too many connections');
@@ -46,6 +47,8 @@ export class HttpListener {
   /** Of connections that are closed. */
   readonly #past: Traffic = { receivedBytes: 0, sentBytes: 0 };
   readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+  /** Open sockets that are no HTTP any more. */
+  #upgraded = 0;
   #server: Promise<HttpServer> | null = null;
 
   private constructor(binding: Binding, create: () => Promise<HttpServer>, services: HttpServices) {
@@ -90,7 +93,7 @@ export class HttpListener {
   }
 
   #take(socket: Socket): void {
-    if (this.#sockets.size >= CONNECTIONS_MAX) {
+    if (this.#sockets.size - this.#upgraded >= CONNECTIONS_MAX) {
       this.totals.refused++;
       this.#refusals.tell(socket, TOO_MANY);
       return;
@@ -159,7 +162,11 @@ export class HttpListener {
       response.once('finish', () => this.#timers.get(socket)?.refresh());
     });
     // From here on it is no HTTP any more, and whoever has it sees to it.
-    server.on('upgrade', ({ socket }) => clearTimeout(this.#timers.get(socket)));
+    server.on('upgrade', ({ socket }) => {
+      clearTimeout(this.#timers.get(socket));
+      this.#upgraded++;
+      socket.once('close', () => this.#upgraded--);
+    });
     return server;
   }
 

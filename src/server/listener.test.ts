@@ -5,6 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Protocol } from '#protocols/contract.ts';
 import { type Probe, probeProtocol } from '#test/rigs/probe.ts';
+import { Faults } from './faults.ts';
 import { Listener } from './listener.ts';
 import { createLogger } from './log.ts';
 import { RefusedStart } from './refused-start.ts';
@@ -13,6 +14,7 @@ import { readByEvent, readInto, type ReadingWay } from './socket-reading.ts';
 import { Turn } from './turn.ts';
 
 const logger = createLogger('error');
+const faults = new Faults(null);
 const opened: (() => void)[] = [];
 afterEach(() => {
   for (const close of opened.splice(0)) close();
@@ -22,7 +24,7 @@ async function open(connectionsMax = 100, hosts = ['127.0.0.1', '::1']) {
   const probes: Probe[] = [];
   const protocol = probeProtocol(probes);
   const limit = { open: 0, max: connectionsMax };
-  const services = { turn: new Turn(), logger, limit, tls: null };
+  const services = { turn: new Turn(faults), faults, logger, limit, tls: null };
   const hostSettings = { hosts, hostsAreDefault: true };
   const listener = await Listener.open('amqp', 0, hostSettings, () => protocol, services);
   opened.push(() => {
@@ -193,7 +195,13 @@ describe('a port', () => {
     const { listener } = await open();
     const { port } = listener.binding;
     const create = (): Protocol => assert.fail('made a protocol without a port');
-    const services = { turn: new Turn(), logger, limit: { open: 0, max: 1 }, tls: null };
+    const services = {
+      turn: new Turn(faults),
+      faults,
+      logger,
+      limit: { open: 0, max: 1 },
+      tls: null,
+    };
     const hosts = { hosts: ['127.0.0.1'], hostsAreDefault: true };
     await assert.rejects(Listener.open('kafka', port, hosts, create, services), (error) => {
       assert.ok(error instanceof RefusedStart);
@@ -212,7 +220,13 @@ describe('a port', () => {
   });
 
   it('on a named address that is not ours is refused', async () => {
-    const services = { turn: new Turn(), logger, limit: { open: 0, max: 1 }, tls: null };
+    const services = {
+      turn: new Turn(faults),
+      faults,
+      logger,
+      limit: { open: 0, max: 1 },
+      tls: null,
+    };
     const hosts = { hosts: ['192.0.2.1'], hostsAreDefault: false };
     const create = (): Protocol => assert.fail('made a protocol without a port');
     await assert.rejects(Listener.open('kafka', 0, hosts, create, services), /--host <address>/);

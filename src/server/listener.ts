@@ -11,9 +11,12 @@ import { CloseReason, type Peer, type Protocol, Refusal } from '#protocols/contr
 import { bind, type Binding, type HostSettings } from './binding.ts';
 import type { PortName } from './settings.ts';
 import { type Gate, SocketLink, type Traffic } from './socket-link.ts';
+import { peerOf } from './peer.ts';
 import { Refusals } from './refusals.ts';
 import { SeldomWarning } from './seldom-warning.ts';
 import { readInto } from './socket-reading.ts';
+import type { Faults } from './faults.ts';
+import { Links } from './links.ts';
 import type { Tls } from './tls.ts';
 import type { Turn } from './turn.ts';
 
@@ -27,6 +30,7 @@ export interface ConnectionLimit {
 
 export interface ListenerServices {
   turn: Turn;
+  faults: Faults;
   logger: Logger;
   limit: ConnectionLimit;
   /** Null: plain text only. */
@@ -45,19 +49,16 @@ export class Listener {
     handshakesFailed: 0,
     plainTextRefused: 0,
   };
-  readonly #protocol: Protocol;
+  readonly protocol: Protocol;
   readonly #services: ListenerServices;
-  readonly #gate: Gate | null;
-  readonly #links = new Set<SocketLink>();
+  readonly #links = new Links();
   readonly #refusals = new Refusals();
   readonly #warn: SeldomWarning;
-  #whenEmpty: (() => void) | null = null;
 
   private constructor(binding: Binding, protocol: Protocol, services: ListenerServices) {
     this.binding = binding;
-    this.#protocol = protocol;
+    this.protocol = protocol;
     this.#services = services;
-    this.#gate = services.tls ? this.#createGate(services.tls) : null;
     this.#warn = new SeldomWarning(services.logger);
   }
 
@@ -94,7 +95,11 @@ export class Listener {
   }
 
   tick(nowMs: number): void {
-    for (const link of this.#links) link.tick(nowMs);
+    this.#links.tick(nowMs);
+  }
+
+  step(byMs: number): void {
+    this.#links.step(byMs);
   }
 
   /** No further connections; those that are open stay. */
@@ -104,20 +109,16 @@ export class Listener {
 
   /** Asks every connection to take its leave; resolves when all are gone. */
   drain(): Promise<void> {
-    for (const link of this.#links) link.close(CloseReason.Shutdown);
-    if (this.#links.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenEmpty = resolve;
-    });
+    return this.#links.drain();
   }
 
   /** Ends what has not taken its leave. */
   destroy(): void {
-    for (const link of this.#links) link.socket.destroy();
+    this.#links.destroy();
   }
 
   #accept(socket: Socket): void {
-    const { limit, turn } = this.#services;
+    const { limit, tls } = this.#services;
     if (limit.open >= limit.max) {
       this.#refuse(socket);
       return;
@@ -130,17 +131,16 @@ export class Listener {
     }
     limit.open++;
     this.totals.accepted++;
-    const link = new SocketLink(socket, turn, this.traffic, this.#gate);
+    const link = new SocketLink(socket, this.#services, this.traffic);
+    if (tls) link.gate = this.#createGate(tls, socket, link, peer);
     this.#links.add(link);
     this.#listen(socket, link, peer);
     socket.on('close', () => {
       limit.open--;
-      this.#links.delete(link);
-      link.close(CloseReason.Gone);
-      if (this.#links.size === 0) this.#whenEmpty?.();
+      this.#links.remove(link);
     });
     readInto(socket, link.receive);
-    link.attach(this.#protocol.accept(link, peer));
+    link.attach(this.protocol.accept(link, peer));
   }
 
   /** Events of the plain socket, and of the secure one over it; `close` comes once, from the first. */
@@ -157,7 +157,7 @@ export class Listener {
 
   #refuse(socket: Socket): void {
     this.totals.refused++;
-    this.#refusals.tell(socket, this.#protocol.refuse?.(Refusal.Connections));
+    this.#refusals.tell(socket, this.protocol.refuse?.(Refusal.Connections));
     this.#warn.warn('connection refused: as many are open as limits.connectionsMax allows', {
       protocol: this.binding.name,
       refused: this.totals.refused,
@@ -166,20 +166,18 @@ export class Listener {
   }
 
   get #tlsOffer(): Peer['tls'] {
-    if (!this.#gate) return 'none';
-    return this.#gate.requiresTls ? 'required' : 'available';
+    const { tls } = this.#services;
+    if (!tls) return 'none';
+    return tls.isRequired(this.binding.name) ? 'required' : 'available';
   }
 
-  #createGate(tls: Tls): Gate {
+  #createGate(tls: Tls, socket: Socket, link: SocketLink, peer: Peer): Gate {
     const { name } = this.binding;
     return {
-      requiresTls: tls.isRequired(name),
-      upgrade: (link, begun) => {
-        const { socket } = link;
-        const peer = peerOf(socket, this.#tlsOffer);
+      requiresTls: peer.tls === 'required',
+      upgrade: (begun) => {
         tls.upgrade(socket, begun, {
           secured: (secure) => {
-            if (!peer) return void secure.destroy();
             this.totals.secured++;
             this.#listen(secure, link, peer);
             link.secure(secure);
@@ -191,35 +189,15 @@ export class Listener {
           },
         });
       },
-      refusePlainText: (link) => {
+      refusePlainText: () => {
         this.totals.plainTextRefused++;
         const refused = this.totals.plainTextRefused;
         this.#warn.warn('plain text refused: tls.required', { protocol: name, refused });
-        const bytes = this.#protocol.refuse?.(Refusal.PlainText);
+        const bytes = this.protocol.refuse?.(Refusal.PlainText);
         if (bytes) link.output.append(bytes);
         link.close(CloseReason.Gone);
         link.end();
       },
     };
   }
-}
-
-/** Null when the peer is gone already. */
-function peerOf(socket: Socket, tls: Peer['tls']): Peer | null {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  if (remoteAddress === undefined || remotePort === undefined) return null;
-  const remote = plainAddress(remoteAddress);
-  return {
-    remoteAddress: remote,
-    remotePort,
-    localAddress: plainAddress(localAddress ?? ''),
-    localPort: localPort ?? 0,
-    loopback: remote === '::1' || remote.startsWith('127.'),
-    tls,
-  };
-}
-
-/** An IPv4 peer of an IPv6 socket is an IPv4 peer. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }

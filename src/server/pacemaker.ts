@@ -1,53 +1,106 @@
 /**
- * Pacemaker: lets time pass. While anybody is connected the broker's schedule is looked at every
- * BUSY_TICK_MS, which is how late a timer of it may fire; else seldom, for an idle broker should
- * cost nothing, and nobody waits for its timers. Connections hear the time four times a second: the shortest
- * heartbeat that a client may ask for is one second, and half of it may pass in silence.
+ * Pacemaker: lets time pass. It sleeps until the next timer of the broker's schedule is due, and is
+ * woken when an earlier one is set, so that timers fire on time whether somebody is connected or not
+ * and a broker with nothing to do sleeps. Timers set for the same few milliseconds fire together.
+ *
+ * It wakes at times without a timer too: the broker looks at its memory and its disk then, more
+ * often while somebody is connected, and the clock may have been set meanwhile. Connections hear the
+ * time four times a second: the shortest heartbeat that a client may ask for is one second, and half
+ * of it may pass in silence.
  */
 import type { Clock } from '#core/ports.ts';
-import type { Listener } from './listener.ts';
+import type { Schedule } from '#core/schedule.ts';
+import type { Faults } from './faults.ts';
 
-const BUSY_TICK_MS = 10;
-const IDLE_TICK_MS = 100;
+/** How close two wake-ups may be, and so how late a timer may fire. */
+const GAP_MS = 5;
+const BUSY_SLEEP_MS_MAX = 50;
+const IDLE_SLEEP_MS_MAX = 1_000;
 const CONNECTION_TICK_MS = 250;
 
-export class Pacemaker {
-  readonly #broker: { tick(nowMs: number): void };
-  readonly #listeners: readonly Pick<Listener, 'connectionCount' | 'tick'>[];
-  readonly #clock: Clock;
-  readonly #connectionTimer: NodeJS.Timeout;
-  #brokerTimer: NodeJS.Timeout;
+interface TimedBroker {
+  readonly schedule: Schedule;
+  tick(nowMs: number): void;
+}
 
+/** Connections that hear the time. */
+interface TimedConnections {
+  readonly connectionCount: number;
+  tick(nowMs: number): void;
+}
+
+export class Pacemaker {
+  readonly #broker: TimedBroker;
+  readonly #connections: readonly TimedConnections[];
+  readonly #clock: Clock;
+  readonly #faults: Faults;
+  readonly #connectionTimer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
+  /** When `#timer` fires. */
+  #wakeAtMs = 0;
+
+  /** `connections` may grow and shrink later. */
   constructor(
-    broker: { tick(nowMs: number): void },
-    listeners: readonly Pick<Listener, 'connectionCount' | 'tick'>[],
+    broker: TimedBroker,
+    connections: readonly TimedConnections[],
     clock: Clock,
+    faults: Faults,
   ) {
     this.#broker = broker;
+    this.#connections = connections;
     this.#clock = clock;
-    this.#listeners = listeners;
-    this.#brokerTimer = setTimeout(this.#tickBroker, BUSY_TICK_MS);
-    this.#connectionTimer = setInterval(() => {
-      const nowMs = clock.now();
-      for (const listener of listeners) listener.tick(nowMs);
-    }, CONNECTION_TICK_MS);
+    this.#faults = faults;
+    this.#timer = this.#sleep();
+    broker.schedule.whenEarlier = this.#wakeEarlier;
+    this.#connectionTimer = setInterval(this.#tickConnections, CONNECTION_TICK_MS);
   }
 
-  stop(): void {
-    clearTimeout(this.#brokerTimer);
-    clearInterval(this.#connectionTimer);
-  }
-
-  /** The clock may have moved: runs what is due. */
+  /** The clock was moved by somebody: runs what is due. */
   beat(): void {
     const nowMs = this.#clock.now();
     this.#broker.tick(nowMs);
-    for (const listener of this.#listeners) listener.tick(nowMs);
+    for (const it of this.#connections) it.tick(nowMs);
+  }
+
+  stop(): void {
+    this.#broker.schedule.whenEarlier = () => {};
+    clearTimeout(this.#timer);
+    clearInterval(this.#connectionTimer);
   }
 
   readonly #tickBroker = (): void => {
-    this.#broker.tick(this.#clock.now());
-    const isIdle = this.#listeners.every((it) => it.connectionCount === 0);
-    this.#brokerTimer = setTimeout(this.#tickBroker, isIdle ? IDLE_TICK_MS : BUSY_TICK_MS);
+    // Until it sleeps again: whatever the broker sets for earlier is seen by `#sleep`.
+    this.#wakeAtMs = 0;
+    try {
+      this.#broker.tick(this.#clock.now());
+    } catch (error) {
+      this.#faults.caught(error);
+    }
+    this.#timer = this.#sleep();
   };
+
+  readonly #tickConnections = (): void => {
+    try {
+      const nowMs = this.#clock.now();
+      for (const it of this.#connections) if (it.connectionCount > 0) it.tick(nowMs);
+    } catch (error) {
+      this.#faults.caught(error);
+    }
+  };
+
+  readonly #wakeEarlier = (): void => {
+    if (this.#broker.schedule.nextMs + GAP_MS >= this.#wakeAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timer = this.#sleep();
+  };
+
+  #sleep(): NodeJS.Timeout {
+    const nowMs = this.#clock.now();
+    const isIdle = this.#connections.every((it) => it.connectionCount === 0);
+    const longestMs = isIdle ? IDLE_SLEEP_MS_MAX : BUSY_SLEEP_MS_MAX;
+    const untilNextMs = this.#broker.schedule.nextMs - nowMs;
+    const sleepMs = Math.max(GAP_MS, Math.min(untilNextMs, longestMs));
+    this.#wakeAtMs = nowMs + sleepMs;
+    return setTimeout(this.#tickBroker, sleepMs);
+  }
 }

@@ -3,12 +3,17 @@ import { amqp091 } from '#protocols/amqp091/index.ts';
 import type { ProtocolFactory } from '#protocols/contract.ts';
 import { kafka } from '#protocols/kafka/index.ts';
 import { nats } from '#protocols/nats/index.ts';
+import { sqs } from '#protocols/sqs/index.ts';
 import type { PortName } from './settings.ts';
 
 type ProtocolPort = Exclude<PortName, 'http' | 'nats-http'>;
+
+/** Absent or null: not listened on. */
+export type ProtocolPorts = Readonly<Partial<Record<ProtocolPort, number | null>>>;
 
 export const PROTOCOLS: readonly [ProtocolPort, ProtocolFactory][] = [
   ['kafka', kafka],
   ['amqp', amqp091],
   ['nats', nats],
+  ['sqs', sqs],
 ];

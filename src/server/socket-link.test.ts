@@ -4,14 +4,17 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloseReason } from '#protocols/contract.ts';
+import { Faults } from './faults.ts';
 import { SocketLink } from './socket-link.ts';
 import { Turn } from './turn.ts';
 
+const faults = new Faults(null);
 const MIB = 1024 * 1024;
 
 let server: Server;
 let client: Socket;
 let link: SocketLink;
+let accepted: Socket;
 let released: number[];
 
 beforeEach(async () => {
@@ -21,16 +24,21 @@ beforeEach(async () => {
   client = connect((server.address() as { port: number }).port, '127.0.0.1');
   client.pause();
   const [socket] = (await once(server, 'connection')) as [Socket];
+  accepted = socket;
   socket.on('error', () => {});
   client.on('error', () => {});
-  link = new SocketLink(socket, new Turn(), { receivedBytes: 0, sentBytes: 0 });
+  link = new SocketLink(
+    socket,
+    { turn: new Turn(faults), faults },
+    { receivedBytes: 0, sentBytes: 0 },
+  );
   socket.on('close', () => link.close(CloseReason.Gone));
   link.attach({ receive() {}, drained() {}, tick() {}, stepped() {}, close() {} });
 });
 
 afterEach(() => {
   client.destroy();
-  link.socket.destroy();
+  link.destroy();
   server.close();
 });
 
@@ -76,7 +84,7 @@ describe('what is in the output of a socket', { timeout: 20_000 }, () => {
     client.destroy();
     await until(() => released.length === 20);
     assert.equal(new Set(released).size, 20);
-    assert.ok(link.socket.destroyed);
+    assert.ok(accepted.destroyed);
     send(21);
     assert.equal(released.length, 21);
   });

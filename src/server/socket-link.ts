@@ -1,5 +1,6 @@
 /**
  * SocketLink: one accepted socket and the protocol connection behind it; the connection's ByteSink.
+ * What it writes to is a wire: the socket, or a WebSocket over one.
  *
  * Output gathers in `output` and goes to the socket once per turn, as one write, or earlier when much
  * has gathered: what is written while still in the processor's cache costs a third less. Backpressure
@@ -15,6 +16,7 @@
 import type { Socket } from 'node:net';
 import { type ByteSink, CloseReason, type Connection } from '#protocols/contract.ts';
 import { OutputBuffer, type Owner } from '#wire/output-buffer.ts';
+import type { Faults } from './faults.ts';
 import { readInto } from './socket-reading.ts';
 import { TLS_HANDSHAKE } from './tls-record.ts';
 import type { Turn } from './turn.ts';
@@ -34,22 +36,43 @@ export interface Traffic {
   sentBytes: number;
 }
 
+/** What a link writes to: a socket, or what lies over one and counts as it does. */
+export interface Wire {
+  /** Bytes that were written and are not yet the kernel's. */
+  readonly writableLength: number;
+  readonly destroyed: boolean;
+  write(bytes: Uint8Array, written?: () => void): unknown;
+  cork(): void;
+  uncork(): void;
+  pause(): unknown;
+  resume(): unknown;
+  end(): unknown;
+  destroy(): unknown;
+}
+
 /** Of a port that speaks TLS. It is asked once, with the first bytes. */
 export interface Gate {
   readonly requiresTls: boolean;
-  /** A handshake has begun: `secure` or the socket's end follows. */
-  upgrade(link: SocketLink, begun: Uint8Array): void;
+  /** A handshake has begun: `secure` or the end of the wire follows. */
+  upgrade(begun: Uint8Array): void;
   /** Plain text, where it is not allowed. */
-  refusePlainText(link: SocketLink): void;
+  refusePlainText(): void;
+}
+
+interface LinkServices {
+  readonly turn: Turn;
+  readonly faults: Faults;
 }
 
 export class SocketLink implements ByteSink {
   readonly output = new OutputBuffer();
   secured = false;
-  #socket: Socket;
-  #gate: Gate | null;
+  /** Set before `attach` where the port speaks TLS. */
+  gate: Gate | null = null;
+  #wire: Wire;
   #upgrading = false;
   readonly #turn: Turn;
+  readonly #faults: Faults;
   readonly #traffic: Traffic;
   #connection: Connection | null = null;
   #scheduled = false;
@@ -60,26 +83,21 @@ export class SocketLink implements ByteSink {
   #ended = false;
   #endDeadlineMs = Infinity;
 
-  constructor(socket: Socket, turn: Turn, traffic: Traffic, gate: Gate | null = null) {
-    this.#socket = socket;
-    this.#gate = gate;
-    this.#turn = turn;
+  constructor(wire: Wire, services: LinkServices, traffic: Traffic) {
+    this.#wire = wire;
+    this.#turn = services.turn;
+    this.#faults = services.faults;
     this.#traffic = traffic;
-  }
-
-  /** The secure one, once there is one. */
-  get socket(): Socket {
-    return this.#socket;
   }
 
   /** The protocol's end is made with this link as its sink, so it comes after the constructor. */
   attach(connection: Connection): void {
     this.#connection = connection;
-    if (!this.#pausedByProtocol) this.#socket.resume();
+    if (!this.#pausedByProtocol) this.#wire.resume();
   }
 
   get pendingBytes(): number {
-    return this.#socket.writableLength + this.output.length;
+    return this.#wire.writableLength + this.output.length;
   }
 
   get writable(): boolean {
@@ -100,12 +118,12 @@ export class SocketLink implements ByteSink {
 
   pause(): void {
     this.#pausedByProtocol = true;
-    this.#socket.pause();
+    this.#wire.pause();
   }
 
   resume(): void {
     this.#pausedByProtocol = false;
-    if (this.#connection && !this.#pausedByOutput) this.#socket.resume();
+    if (this.#connection && !this.#pausedByOutput) this.#wire.resume();
   }
 
   end(): void {
@@ -113,13 +131,13 @@ export class SocketLink implements ByteSink {
     this.flush();
     this.#ended = true;
     // In the middle of a handshake there is no way to say anything.
-    if (this.#upgrading) this.#socket.destroy();
-    else this.#socket.end();
+    if (this.#upgrading) this.#wire.destroy();
+    else this.#wire.end();
   }
 
   /** The handshake is over: from here on everything goes through `socket`. */
   secure(socket: Socket): void {
-    this.#socket = socket;
+    this.#wire = socket;
     this.#upgrading = false;
     this.secured = true;
     readInto(socket, this.receive);
@@ -133,22 +151,26 @@ export class SocketLink implements ByteSink {
     // After `end` the peer may still talk; nobody listens any more.
     if (this.#ended || !this.#connection) return;
     this.#traffic.receivedBytes += chunk.length;
-    if (this.#gate !== null && !this.#passes(chunk)) return;
-    this.#connection.receive(chunk);
+    if (this.gate !== null && !this.#passes(chunk)) return;
+    try {
+      this.#connection.receive(chunk);
+    } catch (error) {
+      this.#faults.caught(error);
+    }
   };
 
   /** False when these first bytes are not the connection's. */
   #passes(chunk: Uint8Array): boolean {
-    const gate = this.#gate!;
-    this.#gate = null;
+    const gate = this.gate!;
+    this.gate = null;
     if (chunk[0] === TLS_HANDSHAKE) {
       this.flush();
       this.#upgrading = true;
-      this.#socket.pause();
-      gate.upgrade(this, chunk);
+      this.#wire.pause();
+      gate.upgrade(chunk);
       return false;
     }
-    if (gate.requiresTls) gate.refusePlainText(this);
+    if (gate.requiresTls) gate.refusePlainText();
     return !gate.requiresTls;
   }
 
@@ -157,19 +179,19 @@ export class SocketLink implements ByteSink {
     if (this.#upgrading) return;
     const parts = this.output.take();
     const owners = this.output.takeOwners();
-    if (this.#ended || this.#socket.destroyed || parts.length === 0) {
+    if (this.#ended || this.#wire.destroyed || parts.length === 0) {
       this.#release(owners);
       return;
     }
     const last = parts.length - 1;
-    if (last > 0) this.#socket.cork();
+    if (last > 0) this.#wire.cork();
     for (let i = 0; i < last; i++) this.#write(parts[i]!);
     this.#traffic.sentBytes += parts[last]!.length;
-    this.#socket.write(parts[last]!, owners.length === 0 ? this.#written : this.#writtenOf(owners));
-    if (last > 0) this.#socket.uncork();
-    if (this.#socket.writableLength > UNREAD_BYTES_MAX && !this.#pausedByOutput) {
+    this.#wire.write(parts[last]!, owners.length === 0 ? this.#written : this.#writtenOf(owners));
+    if (last > 0) this.#wire.uncork();
+    if (this.#wire.writableLength > UNREAD_BYTES_MAX && !this.#pausedByOutput) {
       this.#pausedByOutput = true;
-      this.#socket.pause();
+      this.#wire.pause();
     }
   }
 
@@ -178,21 +200,36 @@ export class SocketLink implements ByteSink {
       this.#connection?.tick(nowMs);
       return;
     }
+    // It has said all it had to say, and waits for the peer to go.
     if (this.#endDeadlineMs === Infinity) this.#endDeadlineMs = nowMs + END_GRACE_MS;
-    if (nowMs >= this.#endDeadlineMs) this.#socket.destroy();
+    if (nowMs >= this.#endDeadlineMs) this.#wire.destroy();
   }
 
-  /** Tells the connection; the socket stays as it is. Idempotent. */
+  /** The clock was moved: what waits, waits as long as before. */
+  stepped(byMs: number): void {
+    this.#endDeadlineMs += byMs;
+    this.#connection?.stepped(byMs);
+  }
+
+  destroy(): void {
+    this.#wire.destroy();
+  }
+
+  /** Tells the connection; the wire stays as it is. Idempotent. */
   close(reason: CloseReason): void {
     const connection = this.#connection;
     if (!connection) return;
     if (reason === CloseReason.Gone) this.#connection = null;
-    connection.close(reason);
+    try {
+      connection.close(reason);
+    } catch (error) {
+      this.#faults.caught(error);
+    }
   }
 
   #write(part: Uint8Array): void {
     this.#traffic.sentBytes += part.length;
-    this.#socket.write(part);
+    this.#wire.write(part);
   }
 
   /** What was taken from the output together is gone. */
@@ -215,11 +252,15 @@ export class SocketLink implements ByteSink {
     if (this.pendingBytes > WRITABLE_BYTES_LOW) return;
     if (this.#pausedByOutput) {
       this.#pausedByOutput = false;
-      if (!this.#pausedByProtocol) this.#socket.resume();
+      if (!this.#pausedByProtocol) this.#wire.resume();
     }
     if (this.#starved && this.#connection && !this.#ended) {
       this.#starved = false;
-      this.#connection.drained();
+      try {
+        this.#connection.drained();
+      } catch (error) {
+        this.#faults.caught(error);
+      }
     }
   };
 }

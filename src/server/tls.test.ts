@@ -12,6 +12,7 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import { type Certificate, createAuthority } from '#test/rigs/certificates.ts';
 import { type Probe, probeProtocol } from '#test/rigs/probe.ts';
 import { eventually } from '#test/drive/server.ts';
+import { Faults } from './faults.ts';
 import { Listener } from './listener.ts';
 import { createLogger, type Logger } from './log.ts';
 import { RefusedStart } from './refused-start.ts';
@@ -21,6 +22,7 @@ import { Tls } from './tls.ts';
 import { Turn } from './turn.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'posthorn-tls-'));
+const faults = new Faults(null);
 const authority = createAuthority();
 const server = authority.issue('server');
 const opened: (() => void)[] = [];
@@ -47,7 +49,7 @@ async function open(changes: Partial<TlsSettings> = {}, greeting = '') {
     if (greeting) probe.send(Buffer.from(greeting));
   });
   const tls = new Tls(settings(changes), logger);
-  const services = { turn: new Turn(), logger, limit: { open: 0, max: 100 }, tls };
+  const services = { turn: new Turn(faults), faults, logger, limit: { open: 0, max: 100 }, tls };
   const hosts = { hosts: ['127.0.0.1'], hostsAreDefault: false };
   const listener = await Listener.open('nats', 0, hosts, () => protocol, services);
   opened.push(() => {

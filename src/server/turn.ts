@@ -5,6 +5,8 @@
  * output is flushed: one write per connection per turn. Tasks that are deferred while tasks run
  * belong to the next turn; output that they cause belongs to this one.
  */
+import type { Faults } from './faults.ts';
+
 export interface Flushable {
   flush(): void;
 }
@@ -13,6 +15,16 @@ export class Turn {
   #tasks: (() => void)[] = [];
   #outputs: Flushable[] = [];
   #armed = false;
+  readonly #faults: Faults;
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
+  }
+
+  /** Nothing is deferred and no output waits. */
+  get isIdle(): boolean {
+    return !this.#armed;
+  }
 
   /** The port that the core calls `defer`. */
   readonly defer = (task: () => void): void => {
@@ -34,6 +46,14 @@ export class Turn {
 
   readonly #run = (): void => {
     this.#armed = false;
+    try {
+      this.#runAll();
+    } catch (error) {
+      this.#faults.caught(error);
+    }
+  };
+
+  #runAll(): void {
     if (this.#tasks.length > 0) {
       const tasks = this.#tasks;
       this.#tasks = [];
@@ -42,5 +62,5 @@ export class Turn {
     const outputs = this.#outputs;
     this.#outputs = [];
     for (const output of outputs) output.flush();
-  };
+  }
 }

@@ -1,0 +1,180 @@
+/**
+ * WebSockets: connections of a protocol that come as WebSockets over an HTTP port. Each is a link as
+ * over a socket of its own, with the same limits and the same backpressure. What goes out in one turn
+ * is one binary frame, or a few when it is much; where a frame of the peer ends means nothing.
+ *
+ * Nothing is compressed: that costs memory per connection and more time than the network saves. Any
+ * page may connect, whatever its origin: who it is, it shows in the protocol, not by cookies.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { WebSocket, WebSocketServer } from 'ws';
+import type { Protocol } from '#protocols/contract.ts';
+import { Links } from './links.ts';
+import type { ListenerServices } from './listener.ts';
+import { peerOf } from './peer.ts';
+import { SocketLink, type Traffic, type Wire } from './socket-link.ts';
+
+const CloseCode = { Normal: 1000, GoingAway: 1001 } as const;
+
+const UNAVAILABLE =
+  'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
+export class WebSockets {
+  /** Of what is inside of the frames. */
+  readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0 };
+  readonly totals = {
+    accepted: 0,
+    refused: 0,
+    secured: 0,
+    handshakesFailed: 0,
+    plainTextRefused: 0,
+  };
+  readonly #protocol: Protocol;
+  readonly #services: ListenerServices;
+  readonly #frameBytesMax: number;
+  readonly #links = new Links();
+  #server: Promise<WebSocketServer> | null = null;
+  #isLeaving = false;
+
+  constructor(protocol: Protocol, services: ListenerServices, frameBytesMax: number) {
+    this.#protocol = protocol;
+    this.#services = services;
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  get connectionCount(): number {
+    return this.#links.size;
+  }
+
+  tick(nowMs: number): void {
+    this.#links.tick(nowMs);
+  }
+
+  step(byMs: number): void {
+    this.#links.step(byMs);
+  }
+
+  stopAccepting(): void {
+    this.#isLeaving = true;
+  }
+
+  drain(): Promise<void> {
+    return this.#links.drain();
+  }
+
+  destroy(): void {
+    this.#links.destroy();
+  }
+
+  /** A request to upgrade, as an HTTP server gives it. */
+  readonly upgrade = async (
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> => {
+    const { limit } = this.#services;
+    if (this.#isLeaving || limit.open >= limit.max) {
+      this.totals.refused++;
+      socket.end(UNAVAILABLE);
+      return;
+    }
+    // The place is taken before the library is loaded: others come meanwhile.
+    limit.open++;
+    let isOpen = true;
+    socket.once('close', () => {
+      limit.open--;
+      isOpen = false;
+    });
+    this.#server ??= this.#load();
+    const server = await this.#server;
+    if (!isOpen) return;
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#take(webSocket, request.socket);
+    });
+  };
+
+  async #load(): Promise<WebSocketServer> {
+    const { WebSocketServer } = await import('ws');
+    return new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      maxPayload: this.#frameBytesMax,
+      clientTracking: false,
+    });
+  }
+
+  #take(webSocket: WebSocket, socket: Socket): void {
+    const peer = peerOf(socket, 'none');
+    if (!peer) {
+      webSocket.terminate();
+      return;
+    }
+    const wire = new WebSocketWire(webSocket, socket, () => this.#isLeaving);
+    const link = new SocketLink(wire, this.#services, this.traffic);
+    link.secured = 'encrypted' in socket;
+    this.totals.accepted++;
+    if (link.secured) this.totals.secured++;
+    this.#links.add(link);
+    webSocket.on('message', (data) => {
+      const { buffer, byteOffset, length } = data as Buffer;
+      link.receive(new Uint8Array(buffer, byteOffset, length));
+    });
+    webSocket.on('error', (error) => {
+      const { logger } = this.#services;
+      logger.debug({ err: error, protocol: 'nats-http', peer }, 'a WebSocket failed');
+    });
+    webSocket.on('close', () => this.#links.remove(link));
+    link.attach(this.#protocol.accept(link, { ...peer, transport: 'websocket' }));
+  }
+}
+
+/** A WebSocket as a link writes to it. */
+class WebSocketWire implements Wire {
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #isLeaving: () => boolean;
+
+  constructor(webSocket: WebSocket, socket: Socket, isLeaving: () => boolean) {
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.#isLeaving = isLeaving;
+  }
+
+  get writableLength(): number {
+    return this.#webSocket.bufferedAmount;
+  }
+
+  get destroyed(): boolean {
+    return this.#webSocket.readyState !== this.#webSocket.OPEN;
+  }
+
+  write(bytes: Uint8Array, written?: () => void): void {
+    this.#webSocket.send(bytes, written);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
+  end(): void {
+    this.#webSocket.close(this.#isLeaving() ? CloseCode.GoingAway : CloseCode.Normal);
+  }
+
+  destroy(): void {
+    this.#webSocket.terminate();
+  }
+}
