@@ -2,7 +2,7 @@
  * Definitions as the catalog keeps them: options as JSON and back. Defaults are not written, so a
  * setting that is added later has its default for everything that was declared before.
  */
-import type { Binding, DestinationKind, SourceKind } from './routing/binding.ts';
+import type { Binding, BindingName, DestinationKind, SourceKind } from './routing/binding.ts';
 import type { ExchangeOptions } from './routing/exchange.ts';
 import type { ExchangeKind } from './routing/exchange-kinds.ts';
 import { headerJson, tableFrom, toJson } from './message/header-json.ts';
@@ -66,20 +66,21 @@ export function queueFrom(value: unknown): QueueDefinition {
   };
 }
 
-/** A binding is its name: source, destination, routing key, arguments. */
+/** A binding is its name: source, destination, routing key, arguments, and `as` if it has one. */
 export function bindingName(binding: Binding): string[] {
-  const { sourceKind, source, destination, routingKey } = binding;
+  const { sourceKind, source, destination, routingKey, as } = binding;
   const args = headerJson(binding.arguments, true);
-  return [sourceKind, source, destination.kind, destination.name, routingKey, args];
+  const name = [sourceKind, source, destination.kind, destination.name, routingKey, args];
+  return as === null ? name : [...name, as];
 }
 
-export function bindingFrom(name: readonly string[]) {
-  const [sourceKind, source, kind, destination, routingKey, args] = name;
+export function bindingFrom(name: readonly string[]): BindingName {
+  const [sourceKind, source, kind, destination, routingKey, args, as] = name;
   return {
-    sourceKind: sourceKind as SourceKind,
-    source: source!,
+    source: { kind: sourceKind as SourceKind, name: source! },
     destination: { kind: kind as DestinationKind, name: destination! },
     routingKey: routingKey!,
     arguments: tableFrom(JSON.parse(args!) as Json),
+    as: as ?? null,
   };
 }

@@ -7,7 +7,7 @@
  * answers a client for it waits by `afterCommit`.
  */
 import { Binder } from './routing/binder.ts';
-import type { Arguments, DestinationName, LiveBinding } from './routing/binding.ts';
+import type { Arguments, BindingName, DestinationName, LiveBinding } from './routing/binding.ts';
 import type { Broker } from './broker.ts';
 import { exchangeFrom, exchangeJson, queueJson } from './definitions.ts';
 import type { QueueDefinition, TopicDefinition } from './definitions.ts';
@@ -48,8 +48,6 @@ export class Namespace implements RouterTables, QueueHome {
   readonly exchanges = new Map<string, Exchange>();
   readonly queues = new Map<string, Queue>();
   readonly binder: Binder;
-  /** Rises whenever any route may have changed; Route.isCurrent says which. */
-  routesVersion = 0;
   readonly #topics: TopicTable;
   readonly #live = new Map<string, LiveSubscriber>();
   readonly #owned = new Map<object, Set<Queue>>();
@@ -122,7 +120,6 @@ export class Namespace implements RouterTables, QueueHome {
   #addExchange(exchange: Exchange): void {
     this.exchanges.set(exchange.name, exchange);
     this.binder.changes.exchangeChanged(exchange);
-    this.routesVersion++;
   }
 
   /** Binder only, but for this class. */
@@ -131,7 +128,6 @@ export class Namespace implements RouterTables, QueueHome {
     if (!this.exchanges.has(name)) return;
     this.binder.changes.exchangeChanged(exchange);
     this.exchanges.delete(name);
-    this.routesVersion++;
     if (exchange.options.durable) this.broker.catalog.delete('exchange', this.name, [name]);
     this.binder.unbindAll('exchange', name);
   }
@@ -355,7 +351,8 @@ export class Namespace implements RouterTables, QueueHome {
     args: Arguments,
     owner: object | null = null,
   ): void {
-    this.binder.bind(source, destination, routingKey, args, owner);
+    const name = this.binder.sourceNamed(source);
+    this.connect({ source: name, destination, routingKey, arguments: args, as: null }, owner);
   }
 
   /** Idempotent, as RabbitMQ's is. Throws BrokerError 'not-found' for either end, 'locked'. */
@@ -366,7 +363,20 @@ export class Namespace implements RouterTables, QueueHome {
     args: Arguments,
     owner: object | null = null,
   ): void {
-    this.binder.unbind(source, destination, routingKey, args, owner);
+    const name = this.binder.sourceNamed(source);
+    this.disconnect({ source: name, destination, routingKey, arguments: args, as: null }, owner);
+  }
+
+  /** Idempotent; false when the binding was there. A queue or topic is a source of all that enters
+   * it. Throws as `bind`, and 'unsupported' (a queue over a topic as a source). */
+  connect(binding: BindingName, owner: object | null = null): boolean {
+    return this.binder.bind(binding, owner);
+  }
+
+  /** Idempotent; false when the binding was not there. Throws BrokerError 'not-found' for either
+   * end, 'locked'. */
+  disconnect(binding: BindingName, owner: object | null = null): boolean {
+    return this.binder.unbind(binding, owner);
   }
 
   /** Somebody who stores nothing is reached through '' by its name, unless a queue or topic has it,
@@ -398,7 +408,6 @@ export class Namespace implements RouterTables, QueueHome {
 
   #nameChanged(name: string): void {
     this.binder.changes.nameChanged(name);
-    this.routesVersion++;
   }
 
   // ---- Publishing

@@ -8,7 +8,7 @@
 import { BrokerError } from '../errors.ts';
 import type { Message } from './message.ts';
 import { Origin } from './message.ts';
-import { decodeNeutral, readdressNeutral } from './neutral-headers.ts';
+import { decodeNeutral, encodeNeutral, readdressNeutral } from './neutral-headers.ts';
 
 /** A header value in the widest type any protocol has. Numbers are integers or doubles. */
 export type HeaderValue =
@@ -49,6 +49,9 @@ export interface Envelope {
   timestampMs: number | null;
   /** Time to live as the publisher gave it, ms. */
   expirationMs: number | null;
+  /** What the header x-delay says, ms: how long an exchange that delays keeps it. Negative when it
+   * was kept; null when there is none or it is no number. The header stays among the headers. */
+  delayMs: number | null;
   priority: number | null;
   durable: boolean;
 }
@@ -70,6 +73,7 @@ export function emptyEnvelope(): Envelope {
     appId: null,
     timestampMs: null,
     expirationMs: null,
+    delayMs: null,
     priority: null,
     durable: false,
   };
@@ -84,9 +88,9 @@ export type EnvelopeDecoder = (message: Message) => Envelope;
 export interface OriginExtras {
   /** Cheap test of what `decode` would throw for; without it `decode` is tried. */
   isValid?: (message: Message) => boolean;
-  /** Points `message.source` at new bytes with this address and without an expiration; the rest as
-   * it was. For dead-lettering. */
-  readdress?: (message: Message, exchange: string, routingKey: string) => void;
+  /** Points `message.source` at new bytes with this address; the rest as it was, but for a message
+   * that died, which loses its expiration. */
+  readdress?: (message: Message, exchange: string, routingKey: string, died: boolean) => void;
 }
 
 /** The decoders by origin; each protocol registers its own when it is made. */
@@ -111,9 +115,22 @@ export class Envelopes {
     return decoder(message);
   }
 
-  /** Gives a message that died its new address. Leaves it alone when its origin cannot. */
-  readdress(message: Message, exchange: string, routingKey: string): void {
-    this.#extras.get(message.origin)?.readdress?.(message, exchange, routingKey);
+  /** Gives a message another address, and takes its expiration away when it died. One whose origin
+   * cannot do that goes on as a plain record. */
+  readdress(message: Message, exchange: string, routingKey: string, died: boolean): void {
+    const readdress = this.#extras.get(message.origin)?.readdress;
+    if (readdress) {
+      readdress(message, exchange, routingKey, died);
+      return;
+    }
+    const decoder = this.#decoders.get(message.origin);
+    if (!decoder) return;
+    const envelope = decoder(message);
+    if (died) envelope.expirationMs = null;
+    encodeNeutral(envelope, message);
+    message.headers = new Uint8Array(message.headers.subarray(0, message.headersEnd));
+    message.origin = Origin.None;
+    readdressNeutral(message, exchange, routingKey);
   }
 
   /**

@@ -133,7 +133,7 @@ test('headers that run past their record end the list, without an error', () => 
 test('an address is kept, and a long one cut at a whole character', () => {
   const envelopes = new Envelopes();
   const message = new Message();
-  envelopes.readdress(message, 'topic', 'ключ');
+  envelopes.readdress(message, 'topic', 'ключ', true);
   assert.equal(envelopes.trust(message), true);
   assert.equal(envelopes.decode(message).exchange, 'topic');
   assert.equal(envelopes.decode(message).routingKey, 'ключ');

@@ -9,6 +9,7 @@
  * An Origin.None message that the broker addressed itself (fed from a topic, dead-lettered) has a
  * source: exchange length u8 | exchange | routing key, both UTF-8.
  */
+import { delayOf } from './delay.ts';
 import { BrokerError } from '../errors.ts';
 import type { Envelope, Header, HeaderValue } from './envelope.ts';
 import type { Message } from './message.ts';
@@ -144,6 +145,7 @@ export function decodeNeutral(message: Message): Envelope {
     appId: null,
     timestampMs: message.timestampMs,
     expirationMs: null,
+    delayMs: null,
     priority: null,
     durable: true,
   };
@@ -156,6 +158,7 @@ export function decodeNeutral(message: Message): Envelope {
       envelope.headers.push(header);
     }
   }
+  envelope.delayMs = delayOf(envelope.headers);
   return envelope;
 }
 

@@ -68,7 +68,7 @@ export function readdressDead(
   message.deaths = deaths;
   message.expiresAtMs = message.deliverAtMs = 0;
   const keys = rule.routingKey === null ? routingKeys : [rule.routingKey];
-  envelopes.readdress(message, rule.exchange, keys[0] ?? '');
+  envelopes.readdress(message, rule.exchange, keys[0] ?? '', true);
   return keys;
 }
 

@@ -12,6 +12,7 @@ import type { Chunk } from './chunk.ts';
 import { ConsumerLine } from './consumer-line.ts';
 import { isCycle } from './dead-letter.ts';
 import { BrokerError, invariant } from '../errors.ts';
+import type { Feed, FeedSource } from '../routing/feed.ts';
 import { Intake } from './intake.ts';
 import type { Log } from '../log.ts';
 import { DeathReason, Message, Outcome } from '../message/message.ts';
@@ -36,11 +37,12 @@ import { COPY_BYTES_MAX } from '#wire/output-buffer.ts';
 export type { Lease } from './pulls.ts';
 export type { PullWaiter } from './pull-waiters.ts';
 
-export class Queue implements Destination, AckHolder {
+export class Queue implements Destination, AckHolder, FeedSource {
   readonly name: string;
   readonly namespace: QueueHome;
   readonly options: QueueOptions;
   readonly id: number;
+  feed: Feed | null = null;
   readonly #services: QueueServices;
   readonly #content: QueueLog;
   readonly #backlog: Backlog;
@@ -148,7 +150,17 @@ export class Queue implements Destination, AckHolder {
   publish(message: Message): Outcome {
     if (this.#removed) return Outcome.Unrouted;
     if (message.deaths !== null && isCycle(message.deaths, this.name)) return Outcome.Unrouted;
+    if (this.feed !== null) return this.#takeAndFeed(message, this.feed);
     return this.#intake === null ? this.#take(message) : this.#takeIn(message, this.#intake);
+  }
+
+  /** Also on to what is bound to this queue; not what comes back by that way. */
+  #takeAndFeed(message: Message, feed: Feed): Outcome {
+    if (feed.isFeeding(message)) return Outcome.Unrouted;
+    const outcome =
+      this.#intake === null ? this.#take(message) : this.#takeIn(message, this.#intake);
+    if ((outcome & Outcome.Refused) !== 0) return outcome;
+    return outcome | (feed.publishAddressed(message) & Outcome.AwaitCommit);
   }
 
   /** As this queue wants it; the publisher's `message` is left as it was. */

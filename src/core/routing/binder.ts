@@ -6,11 +6,19 @@
  * themselves, and to nobody else.
  */
 import { bindingKey, BindingTable } from './binding.ts';
-import type { Arguments, Binding, DestinationName, LiveBinding, SourceKind } from './binding.ts';
+import type {
+  Arguments,
+  Binding,
+  BindingName,
+  DestinationName,
+  LiveBinding,
+  SourceName,
+} from './binding.ts';
 import { bindingFrom, bindingName } from '../definitions.ts';
-import { refusal } from './equivalence.ts';
 import { BrokerError, invariant } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
+import { Feed } from './feed.ts';
+import type { FeedSource } from './feed.ts';
 import { headersTest } from './exchange-kinds.ts';
 import type { LiveSubscriber } from './live-subscriber.ts';
 import type { Destination } from '../message/message.ts';
@@ -42,42 +50,31 @@ export class Binder implements ExchangeTables {
     return this.#namespace.exchanges;
   }
 
-  /** As Namespace.bind. */
-  bind(
-    source: string,
-    destination: DestinationName,
-    routingKey: string,
-    args: Arguments,
-    owner: object | null,
-  ): void {
-    const kind = this.#sourceKind(source);
-    const binding = this.#make(kind, source, destination, routingKey, args, owner);
-    if (this.table.find(kind, source, binding.key)) return;
+  /** As Namespace.connect. False when it was there. */
+  bind(name: BindingName, owner: object | null): boolean {
+    const binding = this.#make(name, owner);
+    if (this.table.find(name.source.kind, name.source.name, binding.key)) return false;
     this.#add(binding);
     if (binding.durable) {
-      const { broker, name } = this.#namespace;
-      broker.catalog.set('binding', name, bindingName(binding), 0);
+      const { broker, name: namespace } = this.#namespace;
+      broker.catalog.set('binding', namespace, bindingName(binding), 0);
     }
+    return true;
   }
 
-  /** As Namespace.unbind. */
-  unbind(
-    source: string,
-    destination: DestinationName,
-    routingKey: string,
-    args: Arguments,
-    owner: object | null,
-  ): void {
-    const kind = this.#sourceKind(source);
-    this.#target(destination, owner);
-    const binding = this.table.find(kind, source, bindingKey(destination, routingKey, args));
+  /** As Namespace.disconnect. False when it was not there. */
+  unbind(name: BindingName, owner: object | null): boolean {
+    const { source } = name;
+    this.#source(source);
+    this.#target(name.destination, owner);
+    const binding = this.table.find(source.kind, source.name, bindingKey(name));
     if (binding) this.#drop(binding);
+    return binding !== undefined;
   }
 
   /** A durable binding found in the catalog. */
   recover(name: readonly string[]): void {
-    const { sourceKind, source, destination, routingKey, arguments: args } = bindingFrom(name);
-    this.#add(this.#make(sourceKind, source, destination, routingKey, args, null));
+    this.#add(this.#make(bindingFrom(name), null));
   }
 
   /** As Namespace.subscribe. */
@@ -105,7 +102,7 @@ export class Binder implements ExchangeTables {
     };
     from.matcher.add(binding);
     from.liveCount++;
-    this.#changed(from, binding);
+    this.changes.bindingChanged(from, binding);
     return binding;
   }
 
@@ -114,81 +111,66 @@ export class Binder implements ExchangeTables {
     const { from } = binding;
     from.matcher.remove(binding);
     from.liveCount--;
-    this.#changed(from, binding);
+    this.changes.bindingChanged(from, binding);
     this.#dropUnused(from);
-  }
-
-  /** Idempotent; never durable. */
-  bindLive(source: string, routingKey: string, args: Arguments, subscriber: LiveSubscriber): void {
-    const destination: DestinationName = { kind: 'live', name: subscriber.name };
-    const sourceKind = this.#sourceKind(source);
-    const key = bindingKey(destination, routingKey, args);
-    if (this.table.find(sourceKind, source, key)) return;
-    this.#add({
-      source,
-      sourceKind,
-      destination,
-      routingKey,
-      arguments: args,
-      syntax: AMQP_SYNTAX,
-      as: null,
-      durable: false,
-      exchange: null,
-      target: subscriber,
-      key,
-    });
-  }
-
-  /** Ends all bindings to this subscriber. */
-  unbindLive(subscriber: LiveSubscriber): void {
-    for (const binding of this.table.to({ kind: 'live', name: subscriber.name })) {
-      if (binding.target === subscriber) this.#drop(binding);
-    }
   }
 
   /** Ends all bindings from and to what is being deleted. */
   unbindAll(kind: 'exchange' | 'queue' | 'topic', name: string): void {
-    if (kind !== 'queue') {
-      for (const binding of this.table.from(kind, name).values()) this.#drop(binding);
-    }
+    for (const binding of this.table.from(kind, name).values()) this.#drop(binding);
     for (const binding of this.table.to({ kind, name })) this.#drop(binding);
   }
 
-  #sourceKind(name: string): SourceKind {
+  /** A name alone is an exchange, or else a topic. */
+  sourceNamed(name: string): SourceName {
     if (name === '') throw defaultExchangeRefused();
-    if (this.#namespace.exchanges.has(name)) return 'exchange';
-    if (this.#namespace.topics.has(name)) return 'topic';
-    throw refusal('not-found', 'exchange', name, this.#namespace.name, 'is not there');
+    const isTopic = !this.#namespace.exchanges.has(name) && this.#namespace.topics.has(name);
+    return { kind: isTopic ? 'topic' : 'exchange', name };
   }
 
-  #make(
-    sourceKind: SourceKind,
-    source: string,
-    destination: DestinationName,
-    routingKey: string,
-    args: Arguments,
-    owner: object | null,
-  ): Binding {
+  #make(name: BindingName, owner: object | null): Binding {
+    const { source, destination, routingKey, arguments: args, as } = name;
+    const sourceIsDurable = this.#source(source);
     const { exchange, target, durable } = this.#target(destination, owner);
-    let sourceDurable = true;
-    if (sourceKind === 'exchange') {
-      const from = this.#namespace.exchange(source);
-      sourceDurable = from.options.durable;
-      if (from.options.kind === 'headers') headersTest(args);
+    if (source.kind === 'exchange') {
+      if (this.#namespace.exchange(source.name).options.kind === 'headers') headersTest(args);
+    } else if (source.kind === destination.kind && source.name === destination.name) {
+      throw new BrokerError(
+        'invalid-argument',
+        `${source.kind} '${source.name}' is bound to itself`,
+      );
     }
     return {
-      source,
-      sourceKind,
+      source: source.name,
+      sourceKind: source.kind,
       destination: { kind: destination.kind, name: destination.name },
       routingKey,
       arguments: args,
       syntax: AMQP_SYNTAX,
-      as: null,
-      durable: durable && sourceDurable,
+      as,
+      durable: durable && sourceIsDurable,
       exchange,
       target,
-      key: bindingKey(destination, routingKey, args),
+      key: bindingKey(name),
     };
+  }
+
+  /** Whether it is durable. Throws when it is not there or cannot be a source. */
+  #source({ kind, name }: SourceName): boolean {
+    if (kind === 'topic') {
+      this.#namespace.topic(name);
+      return true;
+    }
+    if (kind === 'exchange') {
+      if (name === '') throw defaultExchangeRefused();
+      return this.#namespace.exchange(name).options.durable;
+    }
+    const { durable, source } = this.#namespace.queue(name, null).options;
+    if (source === null) return durable;
+    throw new BrokerError(
+      'unsupported',
+      `what enters queue '${name}' comes from topic '${source}': bind that`,
+    );
   }
 
   #target({ kind, name }: DestinationName, owner: object | null): Target {
@@ -206,14 +188,10 @@ export class Binder implements ExchangeTables {
   }
 
   #add(binding: Binding): void {
-    const { sourceKind, source } = binding;
     this.table.add(binding);
-    const from =
-      sourceKind === 'exchange'
-        ? this.#namespace.exchange(source)
-        : this.#namespace.topic(source).ensureFeed();
+    const from = this.#ensureSource(binding);
     from.matcher.add(binding);
-    this.#changed(from, binding);
+    this.changes.bindingChanged(from, binding);
   }
 
   #drop(binding: Binding): void {
@@ -226,25 +204,29 @@ export class Binder implements ExchangeTables {
     const from = this.sourceOf(binding);
     if (!from) return;
     from.matcher.remove(binding);
-    this.#changed(from, binding);
-    if (sourceKind === 'exchange') {
-      this.#dropUnused(from);
-      return;
+    this.changes.bindingChanged(from, binding);
+    if (sourceKind === 'exchange') this.#dropUnused(from);
+    else if (this.table.from(sourceKind, source).size === 0) {
+      this.#feedSource(sourceKind, source)!.feed = null;
     }
-    const topic = this.#namespace.topics.get(source);
-    if (topic && this.table.from(sourceKind, source).size === 0) topic.feed = null;
   }
 
   /** ExchangeTables. */
   sourceOf({ sourceKind, source }: Binding): Exchange | null | undefined {
     return sourceKind === 'exchange'
       ? this.#namespace.exchanges.get(source)
-      : this.#namespace.topics.get(source)?.feed;
+      : this.#feedSource(sourceKind, source)?.feed?.exchange;
   }
 
-  #changed(from: Exchange, binding: Binding): void {
-    this.changes.bindingChanged(from, binding);
-    this.#namespace.routesVersion++;
+  #ensureSource({ sourceKind, source }: Binding): Exchange {
+    if (sourceKind === 'exchange') return this.#namespace.exchange(source);
+    const from = this.#feedSource(sourceKind, source)!;
+    from.feed ??= new Feed(this.#namespace, source);
+    return from.feed.exchange;
+  }
+
+  #feedSource(kind: 'topic' | 'queue', name: string): FeedSource | undefined {
+    return kind === 'topic' ? this.#namespace.topics.get(name) : this.#namespace.queues.get(name);
   }
 
   /** Bindings of which it is the source. */

@@ -1,6 +1,7 @@
 /**
  * Binding: a source's wish to have what matches handed to a target. Its identity is source,
- * destination, routing key and arguments, as in RabbitMQ; BindingTable finds it by either end.
+ * destination, routing key and arguments, as in RabbitMQ, and the key under which the message goes
+ * on; BindingTable finds it by either end.
  */
 import type { HeaderValue } from '../message/envelope.ts';
 import type { Exchange } from './exchange.ts';
@@ -9,12 +10,27 @@ import type { Destination } from '../message/message.ts';
 import type { SubjectSyntax } from './subject-trie.ts';
 
 /** Exchanges have names of their own; queues and topics share theirs. */
-export type SourceKind = 'exchange' | 'topic';
+export type SourceKind = 'exchange' | 'topic' | 'queue';
 export type DestinationKind = 'queue' | 'exchange' | 'topic' | 'live';
 
 export interface DestinationName {
   readonly kind: DestinationKind;
   readonly name: string;
+}
+
+export interface SourceName {
+  readonly kind: SourceKind;
+  readonly name: string;
+}
+
+/** What a binding is called: all of it is its identity. */
+export interface BindingName {
+  readonly source: SourceName;
+  readonly destination: DestinationName;
+  readonly routingKey: string;
+  readonly arguments: Arguments;
+  /** The routing key under which the message goes on; null = the one it has. */
+  readonly as: string | null;
 }
 
 export type Arguments = Record<string, HeaderValue>;
@@ -43,12 +59,10 @@ export interface LiveBinding extends Binding {
   readonly from: Exchange;
 }
 
-export function bindingKey(
-  destination: DestinationName,
-  routingKey: string,
-  args: Arguments,
-): string {
-  return JSON.stringify([destination.kind, destination.name, routingKey, headerJson(args, true)]);
+export function bindingKey({ destination, routingKey, arguments: args, as }: BindingName): string {
+  const name = [destination.kind, destination.name, routingKey, headerJson(args, true)];
+  if (as !== null) name.push(as);
+  return JSON.stringify(name);
 }
 
 const NONE: ReadonlyMap<string, Binding> = new Map();

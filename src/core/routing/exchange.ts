@@ -6,6 +6,7 @@ import type { Arguments } from './binding.ts';
 import { makeMatcher } from './exchange-kinds.ts';
 import type { ExchangeKind, Matcher } from './exchange-kinds.ts';
 import type { Destination } from '../message/message.ts';
+import { isStoring } from './readdressed.ts';
 import { FORGOTTEN, RouteCache } from './route-cache.ts';
 
 export interface ExchangeOptions {
@@ -50,10 +51,6 @@ export class Route {
   get isCurrent(): boolean {
     return this.version === this.cache.version;
   }
-}
-
-function isStoring(target: Destination): boolean {
-  return !('live' in target);
 }
 
 export const PREDECLARED_EXCHANGES: readonly (readonly [string, ExchangeKind])[] = [

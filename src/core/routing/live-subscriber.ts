@@ -5,8 +5,6 @@
  */
 import type { Destination } from '../message/message.ts';
 
-/** Each is bound once, or reached by its name, not both: then nobody has to look whether it got the
- * message already. */
 export interface LiveSubscriber extends Destination {
   readonly live: true;
 }

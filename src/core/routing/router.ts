@@ -11,6 +11,8 @@ import { Doorkeeper } from './doorkeeper.ts';
 import type { Envelopes, Header } from '../message/envelope.ts';
 import { NO_TARGETS, Route } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
+import { Readdressed } from './readdressed.ts';
+import type { Address } from './readdressed.ts';
 import type { Destination, Message, Outcome } from '../message/message.ts';
 
 /** What the router looks things up in; a Namespace is one. */
@@ -66,7 +68,7 @@ export class Router {
       const isEnd = matched.length > 0 || exchange.options.alternateExchange === null;
       if (ends !== null && isEnd) return ends;
     }
-    const walk = new Walk(this.#tables, [routingKey], null);
+    const walk = new Walk(this.#tables, this.#envelopes, [routingKey], null);
     walk.from(exchange);
     return walk.needsHeaders ? null : walk.targets();
   }
@@ -75,7 +77,7 @@ export class Router {
   targets(route: Route, routingKey: string, message: Message): readonly Destination[] {
     if (route.cacheable) return route.targets;
     const headers = (): readonly Header[] => this.#envelopes.decode(message).headers;
-    const walk = new Walk(this.#tables, [routingKey], headers);
+    const walk = new Walk(this.#tables, this.#envelopes, [routingKey], headers);
     walk.from(route.exchange);
     return walk.targets();
   }
@@ -94,7 +96,7 @@ export class Router {
       return this.targets(this.routeFrom(exchange, routingKey), routingKey, message);
     }
     const headers = (): readonly Header[] => this.#envelopes.decode(message).headers;
-    const walk = new Walk(this.#tables, routingKeys, headers);
+    const walk = new Walk(this.#tables, this.#envelopes, routingKeys, headers);
     walk.from(exchange);
     return walk.targets();
   }
@@ -104,23 +106,20 @@ export class Router {
   }
 }
 
-/** Each destination once; null when a binding leads on to another exchange. */
+/** Each destination once; null when a binding leads on to another exchange, or under another key. */
 function endsOf(matched: readonly Binding[]): readonly Destination[] | null {
   if (matched.length === 0) return NO_TARGETS;
   const ends: Destination[] = [];
   let seen: Set<Destination> | null = null;
   for (let i = 0; i < matched.length; i++) {
-    const { target, destination } = matched[i]!;
-    if (target === null) return null;
-    // A live subscriber has one binding.
-    if (destination.kind !== 'live') {
-      if (ends.length < FEW) {
-        if (ends.includes(target)) continue;
-      } else {
-        seen ??= new Set(ends);
-        if (seen.has(target)) continue;
-        seen.add(target);
-      }
+    const { target, as } = matched[i]!;
+    if (target === null || as !== null) return null;
+    if (ends.length < FEW) {
+      if (ends.includes(target)) continue;
+    } else {
+      seen ??= new Set(ends);
+      if (seen.has(target)) continue;
+      seen.add(target);
     }
     ends.push(target);
   }
@@ -133,35 +132,55 @@ export function publishTo(targets: readonly Destination[], message: Message): Ou
   return outcome;
 }
 
+/** From a binding on, the message has another key; from an exchange on, it is routed by that. */
+interface Turn {
+  readonly exchange: Exchange;
+  readonly address: Address;
+}
+
 /** One way through the exchanges. `headers` null: not known, matchers that need them are skipped. */
 class Walk {
   needsHeaders = false;
   readonly #tables: RouterTables;
+  readonly #envelopes: Envelopes;
   readonly #routingKeys: readonly string[];
   readonly #headers: (() => readonly Header[]) | null;
   #decoded: readonly Header[] | null = null;
   readonly #targets = new Set<Destination>();
+  readonly #readdressed: Readdressed[] = [];
+  readonly #turns = new Map<string, Turn>();
 
   constructor(
     tables: RouterTables,
+    envelopes: Envelopes,
     routingKeys: readonly string[],
     headers: (() => readonly Header[]) | null,
   ) {
     this.#tables = tables;
+    this.#envelopes = envelopes;
     this.#routingKeys = routingKeys;
     this.#headers = headers;
   }
 
   from(start: Exchange): void {
+    this.#spread(start, this.#routingKeys, null);
+    // Grows while it is walked; bindings are finite, so turns are.
+    for (const { exchange, address } of this.#turns.values()) {
+      this.#spread(exchange, [address.routingKey], address);
+    }
+  }
+
+  #spread(start: Exchange, routingKeys: readonly string[], address: Address | null): void {
     const visited = new Set<Exchange>([start]);
     const matched: Binding[] = [];
     // The set grows while it is walked: that is the queue of exchanges still to do.
     for (const exchange of visited) {
       matched.length = 0;
-      const found = this.#through(exchange, matched);
+      const found = this.#through(exchange, routingKeys, address, matched);
       for (const binding of matched) {
-        if (binding.exchange) visited.add(binding.exchange);
-        else this.#targets.add(binding.target!);
+        if (binding.as !== null) this.#turn(binding, binding.as);
+        else if (binding.exchange) visited.add(binding.exchange);
+        else this.#reach(binding.target!, address);
       }
       const { alternateExchange } = exchange.options;
       if (found || alternateExchange === null) continue;
@@ -170,18 +189,43 @@ class Walk {
     }
   }
 
+  #turn({ source, exchange, target }: Binding, as: string): void {
+    const address = { exchange: source, routingKey: as };
+    if (exchange === null) {
+      this.#reach(target!, address);
+      return;
+    }
+    const key = JSON.stringify([exchange.name, source, as]);
+    if (!this.#turns.has(key)) this.#turns.set(key, { exchange, address });
+  }
+
+  #reach(target: Destination, address: Address | null): void {
+    if (address === null) {
+      this.#targets.add(target);
+      return;
+    }
+    const known = this.#readdressed.some((one) => one.target === target && one.hasAddress(address));
+    if (!known) this.#readdressed.push(new Readdressed(target, address, this.#envelopes));
+  }
+
   targets(): readonly Destination[] {
-    return this.#targets.size === 0 ? NO_TARGETS : [...this.#targets];
+    if (this.#targets.size + this.#readdressed.length === 0) return NO_TARGETS;
+    return [...this.#targets, ...this.#readdressed];
   }
 
   /** False when the exchange itself led nowhere: its alternate is to be asked. */
-  #through(exchange: Exchange, matched: Binding[]): boolean {
+  #through(
+    exchange: Exchange,
+    routingKeys: readonly string[],
+    address: Address | null,
+    matched: Binding[],
+  ): boolean {
     if (exchange.isDefault) {
       let found = false;
-      for (const routingKey of this.#routingKeys) {
+      for (const routingKey of routingKeys) {
         const target = this.#tables.destination(routingKey);
         if (!target) continue;
-        this.#targets.add(target);
+        this.#reach(target, address);
         found = true;
       }
       return found;
@@ -192,7 +236,7 @@ class Walk {
       if (this.#headers === null) return true;
       this.#decoded ??= this.#headers();
     }
-    for (const routingKey of this.#routingKeys) {
+    for (const routingKey of routingKeys) {
       matcher.match(routingKey, this.#decoded, matched);
     }
     return matched.length > 0;

@@ -1,15 +1,13 @@
 /**
  * Topic: a name over one or more logs. Kafka produces into its partitions; every other protocol
- * publishes messages to it, and bindings may feed what arrives to queues (its feed is an exchange
- * of kind topic without a name of its own, which routes by the record's key).
+ * publishes messages to it, and bindings may feed what arrives to queues, by the record's key.
  *
  * Which partition: murmur2 of the key as Kafka's own producers do, in turns without a key.
- * A message that comes back to a topic by way of its own feed is not taken a second time.
  */
 import { Batch, BATCH_HEADER_BYTES } from '../message/batch.ts';
 import type { Arguments } from '../routing/binding.ts';
 import type { Envelope } from '../message/envelope.ts';
-import { Exchange } from '../routing/exchange.ts';
+import type { Feed, FeedSource } from '../routing/feed.ts';
 import { BrokerError } from '../errors.ts';
 import { Message, Origin, Outcome } from '../message/message.ts';
 import type { Destination } from '../message/message.ts';
@@ -22,20 +20,11 @@ import { RecordCursor } from '../message/record-cursor.ts';
 import type { TopicConfig } from './topic-config.ts';
 import type { Log } from '../log.ts';
 
-const FEED_OPTIONS = {
-  kind: 'topic',
-  durable: true,
-  autoDelete: false,
-  internal: true,
-  alternateExchange: null,
-  arguments: {},
-} as const;
-
 export interface TopicFollower {
   grown(partition: Partition): void;
 }
 
-export class Topic implements Destination {
+export class Topic implements Destination, FeedSource {
   readonly name: string;
   readonly namespace: Namespace;
   /** A UUID: 16 bytes. */
@@ -48,9 +37,8 @@ export class Topic implements Destination {
   config: TopicConfig;
   deleted = false;
   /** Its bindings as a source; null until there is one. */
-  feed: Exchange | null = null;
+  feed: Feed | null = null;
   readonly #followers = new Set<TopicFollower>();
-  #feeding = false;
   #nextPartition = 0;
   #cursor: RecordCursor | null = null;
 
@@ -96,19 +84,15 @@ export class Topic implements Destination {
     for (const partition of this.partitions) partition.end();
   }
 
-  /** Namespace only: made when the first binding with this topic as its source appears. */
-  ensureFeed(): Exchange {
-    return (this.feed ??= new Exchange(this.name, FEED_OPTIONS));
-  }
-
   /** Partition only: the start moved by request, to be remembered. */
   startMoved(partition: number, startOffset: number): void {
     this.namespace.topicStartMoved(this, partition, startOffset);
   }
 
   publish(message: Message): Outcome {
+    const { feed } = this;
     // Back by way of its own feed: it is here already.
-    if (this.#feeding) return Outcome.Unrouted;
+    if (feed !== null && feed.isFeeding(message)) return Outcome.Unrouted;
     const { broker } = this.namespace;
     if (!broker.hasSpace) return Outcome.Refused;
     const { hasKey, key, keyStart, keyEnd } = message;
@@ -119,8 +103,11 @@ export class Topic implements Destination {
       timestampMs = envelope.timestampMs;
       setKey(message, recordKey(envelope));
       encodeNeutral(envelope, message);
+    } else if (!message.hasKey && message.sourceEnd > message.sourceStart) {
+      const { exchange, routingKey } = broker.envelopes.decode(message);
+      if (exchange !== '' && routingKey !== '') setKey(message, Buffer.from(routingKey));
     }
-    const feedKey = this.feed ? keyText(message) : null;
+    const feedKey = feed === null ? null : keyText(message);
     const fits = this.#append(message, this.#acceptable(timestampMs));
     message.hasKey = hasKey;
     message.key = key;
@@ -131,7 +118,7 @@ export class Topic implements Destination {
     message.headersStart = headersStart;
     message.headersEnd = headersEnd;
     if (!fits) return Outcome.Refused;
-    if (feedKey !== null) this.#feedOne(feedKey, message);
+    if (feed !== null) feed.publish(feedKey!, message);
     return Outcome.Routed | Outcome.AwaitCommit;
   }
 
@@ -164,7 +151,8 @@ export class Topic implements Destination {
 
   /** Partition only: hands the records of stored batches to what is bound to this topic. */
   feedRecords(batches: Uint8Array): void {
-    if (!this.feed) return;
+    const { feed } = this;
+    if (feed === null) return;
     const { broker } = this.namespace;
     this.#cursor ??= new RecordCursor(broker.codecs, broker.limits.decompressedBytesMax);
     const cursor = this.#cursor;
@@ -176,19 +164,10 @@ export class Topic implements Destination {
         broker.envelopes.trust(message);
         if (message.origin === Origin.None) readdressNeutral(message, this.name, key);
         message.expiresAtMs = 0;
-        this.#feedOne(key, message);
+        feed.publish(key, message);
       }
       if (cursor.malformed) broker.metrics.malformedRecords++;
     }
-  }
-
-  #feedOne(routingKey: string, message: Message): void {
-    const { router, broker } = this.namespace;
-    this.#feeding = true;
-    const outcome = router.publish(router.routeFrom(this.feed!, routingKey), routingKey, message);
-    this.#feeding = false;
-    if ((outcome & Outcome.Routed) !== 0) broker.metrics.fed++;
-    if ((outcome & Outcome.Refused) !== 0) broker.metrics.feedRefused++;
   }
 
   /** Throws when a client names a partition that is not there. */

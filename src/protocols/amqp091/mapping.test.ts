@@ -75,11 +75,11 @@ test('a new address takes the expiration away and, with another key, CC', () => 
   envelope.headers = [{ name: 'CC', value: ['copy'] }];
   const message = messageOf(encodeEnvelope(envelope));
   assert.deepEqual(decodeMessage(message).routingKeys, ['eu.new', 'copy']);
-  ORIGIN_EXTRAS.readdress!(message, 'dlx', 'eu.new');
+  ORIGIN_EXTRAS.readdress!(message, 'dlx', 'eu.new', true);
   const same = decodeMessage(message);
   assert.deepEqual([same.exchange, same.routingKey, same.expirationMs], ['dlx', 'eu.new', null]);
   assert.deepEqual(same.routingKeys, ['eu.new', 'copy']);
-  ORIGIN_EXTRAS.readdress!(message, 'dlx', 'other');
+  ORIGIN_EXTRAS.readdress!(message, 'dlx', 'other', true);
   assert.equal(decodeMessage(message).routingKeys, null);
 });
 

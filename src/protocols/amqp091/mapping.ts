@@ -10,6 +10,7 @@
  * doubles, long strings are text when they are UTF-8 and bytes otherwise, timestamps are dates, void
  * is null, tables and arrays are what they are. A record's key is the header `x-key`.
  */
+import { delayOf } from '#core/message/delay.ts';
 import {
   emptyEnvelope,
   type Envelope,
@@ -65,6 +66,7 @@ export function decodeMessage(message: Message): Envelope {
     envelope.expirationMs = Number(properties.expiration);
   }
   if (properties.headers) readHeaders(properties, envelope);
+  envelope.delayMs = delayOf(envelope.headers);
   return envelope;
 }
 
@@ -257,13 +259,13 @@ function isValid(message: Message): boolean {
   }
 }
 
-/** A dead letter's new address. It loses its expiration, and CC when its key is replaced. */
-function readdress(message: Message, exchange: string, routingKey: string): void {
+/** It loses CC when its key is replaced. */
+function readdress(message: Message, exchange: string, routingKey: string, died: boolean): void {
   const { source, sourceStart, sourceEnd } = message;
   const routingKeyAt = sourceStart + 1 + source[sourceStart]!;
   const propertiesAt = routingKeyAt + 1 + source[routingKeyAt]!;
   const properties = decodeProperties(source, propertiesAt, sourceEnd);
-  properties.expiration = null;
+  if (died) properties.expiration = null;
   if (textOf(source, routingKeyAt + 1, propertiesAt) !== routingKey) {
     properties.headers?.delete('CC');
   }
