@@ -69,6 +69,8 @@ export interface RunningServer {
   openPorts(namespace: string, ports: ProtocolPorts): Promise<OpenedPorts>;
   /** Resolves when everything is closed; true when every connection took its leave in time. */
   stop(graceMs?: number): Promise<boolean>;
+  /** Cuts everything at once and commits nothing: for a server that has failed. */
+  destroy(): void;
 }
 
 /** A client that publishes much puts many small messages beside a large one into a frame. */
@@ -142,16 +144,24 @@ class Composition {
         const stuck = (): void => this.#parts.stuck?.();
         return shutDown({ ...opened, broker, pacemaker, logger, stuck }, graceMs);
       },
+      destroy: () => {
+        pacemaker.stop();
+        this.#cut();
+      },
     };
   }
 
   async abandon(): Promise<void> {
+    this.#cut();
+    await this.#broker?.close();
+  }
+
+  #cut(): void {
     for (const door of this.#doors) {
       door.stopAccepting();
       door.destroy();
     }
     for (const http of this.#httpListeners) http.close();
-    await this.#broker?.close();
   }
 
   async #openManagement(): Promise<void> {

@@ -60,6 +60,8 @@ export class Pacemaker {
     const nowMs = this.#clock.now();
     this.#broker.tick(nowMs);
     for (const it of this.#connections) it.tick(nowMs);
+    clearTimeout(this.#timer);
+    this.#timer = this.#sleep();
   }
 
   stop(): void {
