@@ -15,6 +15,7 @@ import { ACTIONS, type ActionName, type Input } from './actions.ts';
 import { authenticate, mannerOf, readAsk, targetOf, traceHeaderOf } from './dispatch.ts';
 import { SqsError } from './errors.ts';
 import type { SqsNode } from './node.ts';
+import type { RequestIds } from './request-ids.ts';
 import { CONTINUE, writeRefusal, writeResponse } from './response.ts';
 import { type Answerer, contentType, errorAnswer, type Manner, ServedCall } from './served-call.ts';
 import { SiteReader } from './site.ts';
@@ -44,6 +45,7 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
   readonly #peer: Peer;
   readonly #reader: HttpReader;
   readonly #site: SiteReader;
+  readonly #requestIds: RequestIds;
   #current: ServedCall | null = null;
   /** Of the request in the works. */
   #connectionHeader = '';
@@ -64,6 +66,7 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
     this.#peer = peer;
     this.#reader = new HttpReader(this, LIMITS);
     this.#site = new SiteReader(`${peer.localAddress}:${peer.localPort}`);
+    this.#requestIds = node.requestIds();
     this.#heardAtMs = node.broker.ports.clock.now();
     node.metrics.connectionsOpened++;
   }
@@ -111,7 +114,7 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
     const node = this.#node;
     node.metrics.requests++;
     this.#connectionHeader = connectionHeader(request);
-    const manner = mannerOf(request, node.nextRequestId());
+    const manner = mannerOf(request, this.#requestIds.next());
     if (request.method === HttpMethod.Options) this.#writeOptions(manner);
     else this.#serve(request, manner);
     return this.#mayGoOn;
@@ -239,7 +242,8 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
       reason,
       peer: `${remoteAddress}:${remotePort}`,
     });
-    writeRefusal(this.#node, this.#sink.output, status, reason);
+    const { output } = this.#sink;
+    writeRefusal(output, status, reason, this.#requestIds.next(), this.#node.httpDate());
     this.#end();
   }
 

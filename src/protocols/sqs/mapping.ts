@@ -10,6 +10,7 @@
  * decoding checks all of it and refuses with BrokerError 'invalid-argument'.
  */
 import { BrokerError } from '#core/errors.ts';
+import { delayOf } from '#core/message/delay.ts';
 import {
   emptyEnvelope,
   type Envelope,
@@ -334,6 +335,7 @@ export function decodeMessage(message: Message): Envelope {
     if (property !== undefined && typeof value === 'string') envelope[property] = value;
     else envelope.headers.push({ name, value });
   }
+  envelope.delayMs = delayOf(envelope.headers);
   return envelope;
 }
 

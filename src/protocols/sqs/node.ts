@@ -2,11 +2,12 @@
  * SqsNode: the broker as SQS clients see it, one tenant, and what all connections share.
  */
 import type { Identity } from '#core/authenticator.ts';
-import type { AlarmListener, Broker } from '#core/broker.ts';
+import type { Broker } from '#core/broker.ts';
 import type { ProtocolMetrics } from '#core/metrics.ts';
 import type { Namespace } from '#core/namespace.ts';
 import type { Site } from './action.ts';
 import type { ActionName } from './actions.ts';
+import { RequestIds } from './request-ids.ts';
 import { SignatureCheck } from './sigv4.ts';
 
 /** What a queue's policy is asked. */
@@ -22,7 +23,6 @@ export type PolicyCheck = (question: PolicyQuestion) => boolean | null;
 
 /** As many names are warned of; a client that makes them up does not fill the log. */
 const WARNED_MAX = 100;
-const ID_DIGITS = 12;
 
 export class SqsNode {
   readonly broker: Broker;
@@ -35,7 +35,7 @@ export class SqsNode {
   arrivingBytes = 0;
   readonly #warned = new Set<string>();
   readonly #idPrefix: string;
-  #requests = 0;
+  #connections = 0;
   #dateSecond = -1;
   #date = '';
 
@@ -44,14 +44,13 @@ export class SqsNode {
     this.namespace = namespace;
     this.metrics = broker.metrics.protocol('sqs');
     this.signatures = new SignatureCheck(broker);
-    const hex = Buffer.from(broker.ports.random.bytes(10)).toString('hex');
-    const [time, rest] = [`${hex.slice(0, 8)}-${hex.slice(8, 12)}`, hex.slice(12, 18)];
-    this.#idPrefix = `${time}-4${rest.slice(0, 3)}-a${rest.slice(3)}-`;
+    const hex = Buffer.from(broker.ports.random.bytes(8)).toString('hex');
+    this.#idPrefix = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(12, 15)}-a`;
   }
 
-  /** A UUID: random for this start, then counted. */
-  nextRequestId(): string {
-    return this.#idPrefix + (++this.#requests).toString(16).padStart(ID_DIGITS, '0');
+  /** Of one connection's requests. */
+  requestIds(): RequestIds {
+    return new RequestIds(this.#idPrefix, ++this.#connections);
   }
 
   /** For the header Date, by which clients set their clocks. */
@@ -74,14 +73,5 @@ export class SqsNode {
       action,
       parameter: name,
     });
-  }
-
-  /** Calls `listener` when alarms change, until it is let go. */
-  onAlarm(listener: AlarmListener): void {
-    this.broker.onAlarm(listener);
-  }
-
-  offAlarm(listener: AlarmListener): void {
-    this.broker.offAlarm(listener);
   }
 }

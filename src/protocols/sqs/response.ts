@@ -75,25 +75,19 @@ export function writeResponse(
   output.advance(end - at);
 }
 
-interface Clerk {
-  nextRequestId(): string;
-  httpDate(): string;
-}
-
 /** Of what was no request that could be answered otherwise; the connection ends with it. */
 export function writeRefusal(
-  clerk: Clerk,
   output: OutputBuffer,
   status: HttpRefusal,
   reason: string,
+  requestId: string,
+  date: string,
 ): void {
-  const requestId = clerk.nextRequestId();
   const type = status < 500 ? 'Sender' : 'Receiver';
   const body =
     `<?xml version="1.0"?><ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error>` +
     `<Type>${type}</Type><Code>${REFUSAL_CODES[status]}</Code><Message>${reason}</Message><Detail/>` +
     `</Error><RequestId>${requestId}</RequestId></ErrorResponse>`;
-  const date = clerk.httpDate();
   const head = { status, requestId, date, contentType: XML_TYPE, extra: '', connection: 'close' };
   writeResponse(output, head, body);
 }
