@@ -6,6 +6,7 @@
  * others are shown as headers, for information.
  */
 import { BrokerError } from '#core/errors.ts';
+import { delayOf } from '#core/message/delay.ts';
 import {
   emptyEnvelope,
   type Envelope,
@@ -54,6 +55,7 @@ export function decodeMessage(message: Message): Envelope {
       envelope.headers.push(header);
     }
   }
+  envelope.delayMs = delayOf(envelope.headers);
   return envelope;
 }
 
