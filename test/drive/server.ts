@@ -19,6 +19,7 @@ export interface TestServer {
   readonly nats: string;
   /** http://host:port */
   readonly sqs: string;
+  portOf(name: PortName): number;
   stop(): Promise<void>;
 }
 
@@ -50,6 +51,7 @@ export async function startTestServer(overrides: Partial<Settings> = {}): Promis
     get sqs() {
       return `http://127.0.0.1:${portOf('sqs')}`;
     },
+    portOf,
     stop: async () => {
       await server.stop();
       rmSync(dataFolder, { recursive: true, force: true });
