@@ -31,7 +31,7 @@ const ROOT = join(import.meta.dirname, '..');
 const SKIPPED = new Set(['node_modules', '.git', '.cache', 'data', 'coverage', 'results']);
 const CODE_FOLDERS = ['src', 'test', 'bench', 'scripts', 'bin'];
 const TEXT = /\.(ts|js|json|md|sh|java|c|h|py|yml|yaml|conf|toml)$|^\.ci\/run$/;
-const ENTRIES = ['bin/posthorn.js', 'src/cli/posthorn.ts'];
+const ENTRIES = ['bin/posthorn.js', 'src/cli/posthorn.ts', 'src/embedded/index.ts'];
 
 const paths = listFiles(ROOT);
 const sources = paths

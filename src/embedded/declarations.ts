@@ -1,0 +1,104 @@
+/**
+ * Declaring without a client: queues as AMQP would have declared them, so that its clients may
+ * declare them again; topics with Kafka's settings; bindings between whatever there is, made when it
+ * is missing.
+ */
+import type { DestinationName, SourceName } from '#core/routing/binding.ts';
+import type { Namespace } from '#core/namespace.ts';
+import { defaultQueueOptions } from '#core/queue/queue-options.ts';
+import type { Binding, ExchangeOptions, Place, QueueOptions, TopicOptions } from './api.ts';
+
+const ARGUMENTS = {
+  ttlMs: 'x-message-ttl',
+  lengthMax: 'x-max-length',
+  overflow: 'x-overflow',
+  deadLetterExchange: 'x-dead-letter-exchange',
+  deadLetterRoutingKey: 'x-dead-letter-routing-key',
+  priorityMax: 'x-max-priority',
+} as const satisfies Record<Exclude<keyof QueueOptions, 'durable'>, string>;
+
+export function declareQueue(namespace: Namespace, name: string, options: QueueOptions): void {
+  const { durable = true, ...given } = options;
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  const args = set.map(([option, value]) => {
+    const argument = ARGUMENTS[option as keyof typeof ARGUMENTS];
+    if (argument === undefined) throw new TypeError(`a queue has no option '${option}'`);
+    return [argument, value] as const;
+  });
+  namespace.declareQueue(name, {
+    ...defaultQueueOptions(),
+    ...Object.fromEntries(set),
+    durable,
+    arguments: Object.fromEntries(args),
+  });
+}
+
+export function declareTopic(namespace: Namespace, name: string, options: TopicOptions): void {
+  const { partitions = 1, config = {} } = options;
+  const existing = namespace.topics.get(name);
+  if (!existing) {
+    namespace.createTopic(name, { partitions, replicationFactor: 1, config });
+    return;
+  }
+  if (existing.partitions.length === partitions) return;
+  const count = existing.partitions.length;
+  throw new Error(`topic '${name}' is there with ${count} partitions, not ${partitions}`);
+}
+
+export function declareExchange(
+  namespace: Namespace,
+  name: string,
+  options: ExchangeOptions,
+): void {
+  const { kind, durable = true } = options;
+  namespace.declareExchange(name, {
+    kind,
+    durable,
+    autoDelete: false,
+    internal: false,
+    alternateExchange: null,
+    arguments: {},
+  });
+}
+
+export function bind(namespace: Namespace, binding: Binding): void {
+  const { from, to, key = '#', as = null, arguments: args = {} } = binding;
+  const source = made(namespace, from);
+  const destination: DestinationName = made(namespace, to);
+  namespace.connect({ source, destination, routingKey: key, arguments: { ...args }, as });
+}
+
+function made(namespace: Namespace, place: Place): SourceName {
+  if ('queue' in place) {
+    if (!namespace.queues.has(place.queue)) declareQueue(namespace, place.queue, {});
+    return { kind: 'queue', name: place.queue };
+  }
+  if ('topic' in place) {
+    if (!namespace.topics.has(place.topic)) declareTopic(namespace, place.topic, {});
+    return { kind: 'topic', name: place.topic };
+  }
+  const { exchange } = place;
+  if (!namespace.exchanges.has(exchange)) {
+    declareExchange(namespace, exchange, { kind: 'topic' });
+  }
+  return { kind: 'exchange', name: exchange };
+}
+
+/** Removes all that a client could have made. */
+export function removeAll(namespace: Namespace): void {
+  for (const name of [...namespace.queues.keys()]) {
+    if (!namespace.queues.has(name)) continue;
+    namespace.deleteQueue(name, { ifUnused: false, ifEmpty: false, owner: null });
+  }
+  for (const name of [...namespace.topics.keys()]) namespace.deleteTopic(name);
+  for (const [name, { predeclared }] of [...namespace.exchanges]) {
+    if (!predeclared) namespace.deleteExchange(name, { ifUnused: false });
+  }
+  const { groups } = namespace;
+  for (const group of [...groups.groups.values()]) {
+    for (const { id, instanceId } of [...group.members.values()]) {
+      groups.leave(group.id, id, instanceId);
+    }
+    groups.deleteGroup(group.id);
+  }
+}

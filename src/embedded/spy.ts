@@ -1,0 +1,126 @@
+/**
+ * SpyView: what a recorder has kept of all namespaces or of one, and waiting for what comes.
+ */
+import { didYouMean } from '#server/closest.ts';
+import type { Recorder, Waiter } from './recorder.ts';
+import type { SpiedMessage, Spy, SpyFilter } from './spied.ts';
+
+const TIMEOUT_MS = 1000;
+/** In the message of a `next` that waited in vain. */
+const SHOWN_MAX = 10;
+const SHOWN_TEXT_MAX = 60;
+const FIELDS = ['event', 'protocol', 'namespace', 'address', 'exchange', 'key', 'text'] as const;
+
+type Matches = (message: SpiedMessage) => boolean;
+
+export class SpyView implements Spy {
+  readonly #recorder: Recorder;
+  /** Null: all. */
+  readonly #namespace: string | null;
+  /** What an earlier `next` gave out. */
+  readonly #taken = new WeakSet<SpiedMessage>();
+
+  constructor(recorder: Recorder, namespace: string | null) {
+    this.#recorder = recorder;
+    this.#namespace = namespace;
+  }
+
+  get published(): readonly SpiedMessage[] {
+    return this.#all().filter((it) => it.event === 'published');
+  }
+
+  get delivered(): readonly SpiedMessage[] {
+    return this.#all().filter((it) => it.event === 'delivered');
+  }
+
+  get dropped(): number {
+    return this.#recorder.dropped;
+  }
+
+  clear(): void {
+    this.#recorder.clear((it) => this.#sees(it));
+  }
+
+  next(filter: SpyFilter | Matches = {}, timeoutMs = TIMEOUT_MS): Promise<SpiedMessage> {
+    const matches = matcher(filter);
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#recorder.unwait(waiter);
+      };
+      const waiter: Waiter = {
+        look: () => {
+          try {
+            const found = this.#take(matches);
+            if (!found) return;
+            finish();
+            resolve(found);
+          } catch (error) {
+            // Thrown by the filter.
+            finish();
+            reject(error as Error);
+          }
+        },
+        fail: (error) => {
+          finish();
+          reject(error);
+        },
+      };
+      const timer = setTimeout(() => {
+        finish();
+        reject(new Error(this.#inVain(filter, timeoutMs)));
+      }, timeoutMs);
+      this.#recorder.wait(waiter);
+      waiter.look();
+    });
+  }
+
+  #all(): SpiedMessage[] {
+    return this.#recorder.messages().filter((it) => this.#sees(it));
+  }
+
+  #sees(message: SpiedMessage): boolean {
+    return this.#namespace === null || message.namespace === this.#namespace;
+  }
+
+  #take(matches: Matches): SpiedMessage | undefined {
+    const found = this.#all().find((it) => !this.#taken.has(it) && matches(it));
+    if (found) this.#taken.add(found);
+    return found;
+  }
+
+  #inVain(filter: SpyFilter | Matches, timeoutMs: number): string {
+    const wanted = typeof filter === 'function' ? 'that the filter takes' : describe(filter);
+    const left = this.#all().filter((it) => !this.#taken.has(it));
+    const last = left.slice(-SHOWN_MAX).map((it) => `\n  ${line(it)}`);
+    const seen = left.length === 0 ? 'nothing came' : `what came (${left.length}):${last.join('')}`;
+    return `no message ${wanted} within ${timeoutMs} ms; ${seen}`;
+  }
+}
+
+/** Throws TypeError for a field that there is not. */
+function matcher(filter: SpyFilter | Matches): Matches {
+  if (typeof filter === 'function') return filter;
+  const known: readonly string[] = [...FIELDS, 'where'];
+  for (const name of Object.keys(filter)) {
+    if (known.includes(name)) continue;
+    throw new TypeError(`a spy filter has no field '${name}'${didYouMean(name, known)}`);
+  }
+  const wanted = FIELDS.filter((name) => filter[name] !== undefined);
+  return (message) =>
+    wanted.every((name) => message[name] === filter[name]) && (filter.where?.(message) ?? true);
+}
+
+function describe(filter: SpyFilter): string {
+  const { where, ...fields } = filter;
+  const words = Object.entries(fields).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  if (where) words.push('where the function says so');
+  return words.length === 0 ? 'at all' : `with ${words.join(', ')}`;
+}
+
+function line(message: SpiedMessage): string {
+  const { event, protocol, exchange, address, text } = message;
+  const place = exchange === '' ? `'${address}'` : `'${exchange}' '${address}'`;
+  const start = text.length > SHOWN_TEXT_MAX ? `${text.slice(0, SHOWN_TEXT_MAX)}…` : text;
+  return `${event} ${protocol} ${place}: ${JSON.stringify(start)}`;
+}

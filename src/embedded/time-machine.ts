@@ -1,0 +1,67 @@
+/**
+ * TimeMachine: moves the clock of a running server from one due moment to the next. At each what is
+ * due is run, and all that follows from it is waited for, before the clock goes on: whatever happens
+ * sees the time at which it would have happened. Connections hear of each step, for nobody at the
+ * other end lived through it.
+ */
+import type { RunningServer } from '#server/compose.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** Of moments without progress in time: a task that puts itself back for now would go on for ever. */
+const STILL_ROUNDS_MAX = 100_000;
+
+export class TimeMachine {
+  readonly #clock: VirtualClock;
+  readonly #server: RunningServer;
+  /** Advances wait for each other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(clock: VirtualClock, server: RunningServer) {
+    this.#clock = clock;
+    this.#server = server;
+  }
+
+  advance(ms: number): Promise<void> {
+    const mine = this.#last.then(() => this.#advance(ms));
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+
+  async #advance(ms: number): Promise<void> {
+    const { broker } = this.#server;
+    // What clients sent before this call is older than it.
+    await this.#settled();
+    const startMs = this.#clock.now();
+    try {
+      await this.#goTo(startMs, startMs + ms);
+      broker.applyRetention(startMs + ms);
+      await this.#settled();
+    } finally {
+      this.#clock.release();
+      this.#server.tick();
+    }
+  }
+
+  /** What is committed may cause more, and that is committed too. */
+  async #settled(): Promise<void> {
+    for (let round = 0; round < 2; round++) {
+      await this.#server.broker.committed();
+      await this.#server.settled();
+    }
+  }
+
+  async #goTo(startMs: number, endMs: number): Promise<void> {
+    const { broker } = this.#server;
+    let atMs = startMs;
+    for (let still = 0; still < STILL_ROUNDS_MAX; still++) {
+      const nextMs = Math.min(Math.max(broker.schedule.nextMs, atMs), endMs);
+      if (nextMs > atMs) still = 0;
+      this.#clock.hold(nextMs);
+      if (nextMs > atMs) this.#server.step(nextMs - atMs);
+      atMs = nextMs;
+      broker.tick(nextMs);
+      await this.#settled();
+      if (atMs === endMs && broker.schedule.nextMs > endMs) return;
+    }
+  }
+}
