@@ -33,6 +33,7 @@ function isDeath(value: unknown): value is Death {
     typeof death.exchange === 'string' &&
     Array.isArray(death.routingKeys) &&
     death.routingKeys.every((key) => typeof key === 'string') &&
-    (death.originalExpiration === null || typeof death.originalExpiration === 'string')
+    (death.originalExpiration === null || typeof death.originalExpiration === 'string') &&
+    (death.deliveries === undefined || typeof death.deliveries === 'number')
   );
 }

@@ -35,6 +35,8 @@ export interface Death {
   routingKeys: string[];
   /** The per-message TTL it lost by dying, as published; null when it had none. */
   originalExpiration: string | null;
+  /** How often it was handed out there; absent where nobody counts. */
+  deliveries?: number;
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -41,6 +41,7 @@ function fullMessage(): Message {
   message.durable = true;
   message.deliverAtMs = 1_800_000_000_000;
   message.deaths = DEATHS;
+  message.dedupId = 'one ü';
   return message;
 }
 
@@ -58,6 +59,7 @@ function shown(message: Message): Record<string, unknown> {
     timestampMs: message.timestampMs,
     expiresAtMs: message.expiresAtMs,
     deliverAtMs: message.deliverAtMs,
+    dedupId: message.dedupId,
     priority: message.priority,
     durable: message.durable,
     deaths: message.deaths,

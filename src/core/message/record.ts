@@ -8,7 +8,7 @@
  * What a Kafka record has no place for travels in one header named `posthorn`, always the first:
  *
  *   origin u8 | flags u8 | [expiresAtMs i64] | [deliverAtMs i64] | [priority u8]
- *   | [deathsLength varint, deaths JSON] | source: the origin protocol's own bytes
+ *   | [dedupIdLength varint, dedupId UTF-8] | [deathsLength varint, deaths JSON] | source: the origin protocol's own bytes
  *
  * In a queue's log it is always there. In a topic it is there, before the neutral headers, when the
  * message did not come in by Kafka. A Kafka client may forge one: lengths and deaths are checked
@@ -34,7 +34,8 @@ const FLAG_EXPIRES = 2;
 const FLAG_PRIORITY = 4;
 const FLAG_DEATHS = 8;
 const FLAG_DELIVER_AT = 16;
-const FLAGS_KNOWN = 31;
+const FLAG_DEDUP_ID = 32;
+const FLAGS_KNOWN = 63;
 
 /** 'posthorn' with its varint length in front (8 → zig-zag 16). */
 const META_NAME = Uint8Array.of(16, 0x70, 0x6f, 0x73, 0x74, 0x68, 0x6f, 0x72, 0x6e);
@@ -69,11 +70,14 @@ export function copyBytes(
 
 /** Every varint at its longest, META_NAME and the fixed part of the meta. */
 const RECORD_OVERHEAD_BYTES_MAX = 112;
+const UTF8_BYTES_MAX = 3;
 
 /** More than any encoding of `message` takes, without its deaths. */
 export function recordBytesMax(message: Message): number {
+  const { dedupId } = message;
   return (
     RECORD_OVERHEAD_BYTES_MAX +
+    (dedupId === null ? 0 : dedupId.length * UTF8_BYTES_MAX) +
     (message.keyEnd - message.keyStart) +
     (message.bodyEnd - message.bodyStart) +
     (message.headersEnd - message.headersStart) +
@@ -108,7 +112,7 @@ export function encodeRecord(
 
   const flags = flagsOf(message, expiresAtMs, deathsBytes);
   let metaLength = META_FIXED_BYTES + sourceLength;
-  if (flags > FLAG_DURABLE) metaLength += optionalLength(flags, deathsBytes);
+  if (flags > FLAG_DURABLE) metaLength += optionalLength(flags, message.dedupId, deathsBytes);
 
   const length =
     1 +
@@ -156,15 +160,24 @@ function flagsOf(message: Message, expiresAtMs: number, deathsBytes: Uint8Array 
   if (expiresAtMs !== 0) flags |= FLAG_EXPIRES;
   if (message.deliverAtMs !== 0) flags |= FLAG_DELIVER_AT;
   if (message.priority !== 0) flags |= FLAG_PRIORITY;
+  if (message.dedupId !== null) flags |= FLAG_DEDUP_ID;
   if (deathsBytes !== null) flags |= FLAG_DEATHS;
   return flags;
 }
 
-function optionalLength(flags: number, deathsBytes: Uint8Array | null): number {
+function optionalLength(
+  flags: number,
+  dedupId: string | null,
+  deathsBytes: Uint8Array | null,
+): number {
   let length = 0;
   if ((flags & FLAG_EXPIRES) !== 0) length += 8;
   if ((flags & FLAG_DELIVER_AT) !== 0) length += 8;
   if ((flags & FLAG_PRIORITY) !== 0) length += 1;
+  if (dedupId !== null) {
+    const bytes = Buffer.byteLength(dedupId);
+    length += unsignedVarintLength(bytes) + bytes;
+  }
   if (deathsBytes !== null) length += unsignedVarintLength(deathsBytes.length) + deathsBytes.length;
   return length;
 }
@@ -189,6 +202,11 @@ function writeMeta(
     at += 8;
   }
   if (message.priority !== 0) target[at++] = message.priority;
+  if (message.dedupId !== null) {
+    const dedupId = Buffer.from(message.dedupId);
+    at = writeUnsignedVarint(target, at, dedupId.length);
+    at = copyBytes(target, at, dedupId, 0, dedupId.length);
+  }
   if (deathsBytes !== null) {
     at = writeUnsignedVarint(target, at, deathsBytes.length);
     at = copyBytes(target, at, deathsBytes, 0, deathsBytes.length);
@@ -222,6 +240,7 @@ export function viewEncoded(
   view.priority = message.priority;
   view.durable = message.durable;
   view.deaths = message.deaths;
+  view.dedupId = message.dedupId;
 }
 
 /** Position after the record decoded last. */
@@ -270,6 +289,7 @@ export function decodeRecord(
   message.deliverAtMs = 0;
   message.priority = 0;
   message.deaths = null;
+  message.dedupId = null;
   message.headers = bytes;
   message.headersEnd = end;
   message.source = bytes;
@@ -277,6 +297,7 @@ export function decodeRecord(
   message.origin = Origin.None;
   message.durable = true;
   message.expiresAtMs = message.deliverAtMs = message.priority = 0;
+  message.dedupId = null;
   message.sourceStart = message.sourceEnd = at;
   message.headersStart = at;
   message.headerCount = count;
@@ -337,6 +358,10 @@ function decodeOptional(
     if (at >= metaEnd) return -1;
     message.priority = bytes[at++]!;
   }
+  if ((flags & FLAG_DEDUP_ID) !== 0) {
+    at = decodeDedupId(bytes, at, metaEnd, message);
+    if (at < 0) return -1;
+  }
   if ((flags & FLAG_DEATHS) === 0) return at;
   if (at >= metaEnd) return -1;
   const length = readUnsignedVarint(bytes, at);
@@ -344,4 +369,15 @@ function decodeOptional(
   if (from + length > metaEnd) return -1;
   message.deaths = decodeDeaths(bytes, from, from + length);
   return message.deaths === null ? -1 : from + length;
+}
+
+/** Position after it, or -1. */
+function decodeDedupId(bytes: Uint8Array, at: number, metaEnd: number, message: Message): number {
+  if (at >= metaEnd) return -1;
+  const length = readUnsignedVarint(bytes, at);
+  const from = varintEnd;
+  const end = from + length;
+  if (end > metaEnd) return -1;
+  message.dedupId = Buffer.from(bytes.buffer, bytes.byteOffset + from, length).toString();
+  return end;
 }

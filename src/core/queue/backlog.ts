@@ -15,7 +15,9 @@ import { DeathReason } from '../message/message.ts';
 import type { Message } from '../message/message.ts';
 import { groupHash } from '../message/group-hash.ts';
 import { GroupedReady } from './grouped-ready.ts';
+import type { Intake } from './intake.ts';
 import type { Queue } from './queue.ts';
+import { Fate } from './queue-deaths.ts';
 import type { QueueDeaths } from './queue-deaths.ts';
 import type { QueueLog } from './queue-log.ts';
 import type { QueueOptions } from './queue-options.ts';
@@ -223,7 +225,10 @@ export class Backlog {
         return false;
       }
       const group = chunk.group(index);
-      if (!this.#deaths.die(chunk, index, reason)) return false;
+      const mustArrive = reason === DeathReason.DeliveryLimit;
+      const fate = this.#deaths.die(chunk, index, reason, mustArrive);
+      if (fate === Fate.Unread) return false;
+      if (fate === Fate.Stays) return true;
       this.#groups?.left(group);
     }
   }
@@ -254,7 +259,7 @@ export class Backlog {
   }
 
   /** Sets the timer for the head of the line, when that expires. */
-  armExpiry(): void {
+  armTimers(): void {
     if (this.store.expiringCount === 0 || this.#closed) return;
     const offset = this.#ready.peek();
     if (offset < 0) return;
@@ -317,16 +322,23 @@ export class Backlog {
     return count;
   }
 
-  /** Ready, Leased or Hidden until its time → Settled. */
-  discard(offset: number): boolean {
+  /** The chunk of a message that is Ready, Leased or Hidden until its time; null when it is gone.
+   * What is dying is gone: it is settled when its dead letter is safe. */
+  held(offset: number): Chunk | null {
     const chunk = this.store.chunks.find(offset);
-    if (chunk === null || chunk.live === 0) return false;
+    if (chunk === null || chunk.live === 0) return null;
+    const state = chunk.state(offset - chunk.base);
+    if (state === State.Settled) return null;
+    return state === State.Hidden && this.#delayed?.has(offset) !== true ? null : chunk;
+  }
+
+  /** False when it is gone. */
+  discard(offset: number): boolean {
+    const chunk = this.held(offset);
+    if (chunk === null) return false;
     const index = offset - chunk.base;
-    const state = chunk.state(index);
-    if (state === State.Settled) return false;
-    // What is dying is settled when its dead letter is safe.
-    if (state === State.Hidden && this.#delayed?.delete(offset) !== true) return false;
-    this.settle(chunk, index, state === State.Leased);
+    this.#delayed?.delete(offset);
+    this.settle(chunk, index, chunk.state(index) === State.Leased);
     return true;
   }
 
@@ -354,7 +366,7 @@ export class Backlog {
   condemn(chunk: Chunk, index: number, reason: DeathReason): void {
     const wasLeased = chunk.state(index) === State.Leased;
     const group = chunk.group(index);
-    if (!this.#deaths.die(chunk, index, reason)) {
+    if (this.#deaths.die(chunk, index, reason) === Fate.Unread) {
       this.store.hide(chunk, index);
       this.#condemned.push({ offset: chunk.base + index, reason });
     }
@@ -371,12 +383,27 @@ export class Backlog {
     }
   }
 
+  #allChunks(): Chunk[] {
+    const chunks: Chunk[] = [];
+    for (let i = 0; i < this.store.chunks.length; i++) chunks.push(this.store.chunks.at(i)!);
+    return chunks;
+  }
+
+  /** Drops all that is held, in whatever state; returns how many. */
+  clear(): number {
+    let count = this.purge();
+    for (const chunk of this.#allChunks()) {
+      for (let index = 0; chunk.live > 0 && index < chunk.count; index++) {
+        if (this.discard(chunk.base + index)) count++;
+      }
+    }
+    return count;
+  }
+
   /** Drops all ready messages; returns how many. */
   purge(): number {
     const count = this.readyCount;
-    const chunks: Chunk[] = [];
-    for (let i = 0; i < this.store.chunks.length; i++) chunks.push(this.store.chunks.at(i)!);
-    for (const chunk of chunks) {
+    for (const chunk of this.#allChunks()) {
       for (let index = 0; chunk.live > 0 && index < chunk.count; index++) {
         if (chunk.state(index) === State.Ready) this.store.settle(chunk, index);
       }
@@ -386,24 +413,28 @@ export class Backlog {
     return count;
   }
 
-  /** Rebuilds everything from log and journal. */
-  async recover(queueId: number): Promise<void> {
+  /** Rebuilds everything from log and journal; `intake` hears of every message. */
+  async recover(queueId: number, intake: Intake): Promise<void> {
     const acks = this.#services.acks.take(queueId);
     const found: { offset: number; deliverAtMs: number }[] = [];
-    await this.content.recover(acks, (chunk, index, message) => {
+    const settled = (offset: number, message: Message): void => intake.recovered(message, offset);
+    const unsettled = (chunk: Chunk, index: number, message: Message): void => {
       const offset = chunk.base + index;
       const { deliverAtMs } = message;
+      intake.recovered(message, offset);
       if (this.#groups !== null) chunk.setGroup(index, groupHash(message));
       if (deliverAtMs > 0) found.push({ offset, deliverAtMs });
       else if (this.#options.priorityMax !== null) {
         this.#ready.added(offset, chunk.priority(index));
       }
-    });
+    };
+    const visitor = { unsettled, settled: intake.remembers ? settled : null };
+    await this.content.recover(acks, visitor);
     this.#ready.begin(this.content.head);
     for (const { offset, deliverAtMs } of found) {
       this.#delay(this.store.chunks.find(offset)!, offset, deliverAtMs);
     }
-    this.armExpiry();
+    this.armTimers();
   }
 
   close(): void {

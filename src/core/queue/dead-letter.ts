@@ -20,7 +20,9 @@ function withDeath(deaths: readonly Death[] | null, death: Death): Death[] {
   const same = deaths.find((each) => each.queue === death.queue && each.reason === death.reason);
   if (same === undefined) return [death, ...deaths];
   const others = deaths.filter((each) => each !== same);
-  return [{ ...same, count: same.count + 1 }, ...others];
+  const deliveries = (same.deliveries ?? 0) + (death.deliveries ?? 0);
+  const counted = deliveries === 0 ? {} : { deliveries };
+  return [{ ...same, count: same.count + 1, ...counted }, ...others];
 }
 
 /** `queue` must not take a message with this history. */
@@ -47,8 +49,7 @@ export interface DeadLetterRule {
 export function readdressDead(
   message: Message,
   rule: DeadLetterRule,
-  reason: DeathReason,
-  nowMs: number,
+  death: Pick<Death, 'reason' | 'timeMs' | 'deliveries'>,
   envelopes: Envelopes,
 ): readonly string[] | null {
   const envelope = envelopeOf(message, envelopes);
@@ -57,12 +58,13 @@ export function readdressDead(
   const expirationMs = message.deaths === null ? (envelope?.expirationMs ?? null) : null;
   const deaths = withDeath(message.deaths, {
     queue: rule.queue,
-    reason,
+    reason: death.reason,
     count: 1,
-    timeMs: nowMs,
+    timeMs: death.timeMs,
     exchange: envelope?.exchange ?? '',
     routingKeys: [...routingKeys],
     originalExpiration: expirationMs === null ? null : String(expirationMs),
+    ...(death.deliveries === 0 ? {} : { deliveries: death.deliveries }),
   });
   if (deaths.length > DEATHS_MAX) return null;
   message.deaths = deaths;

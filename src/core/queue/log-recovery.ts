@@ -10,6 +10,7 @@ import { BATCH_HEADER_BYTES, Batch } from '../message/batch.ts';
 import { Chunk } from './chunk.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import { CorruptionError } from '../errors.ts';
+import type { RecoveryVisitor } from './queue-log.ts';
 import { Message } from '../message/message.ts';
 import { decodeRecord, recordEnd } from '../message/record.ts';
 
@@ -19,7 +20,7 @@ export class LogRecovery {
   readonly #store: ChunkStore;
   readonly #acks: RecoveredAcks | null;
   readonly #priorityMax: number | null;
-  readonly #unsettled: (chunk: Chunk, index: number, message: Message) => void;
+  readonly #visitor: RecoveryVisitor;
   readonly #message = new Message();
   #chunk: Chunk | null = null;
 
@@ -27,12 +28,12 @@ export class LogRecovery {
     store: ChunkStore,
     acks: RecoveredAcks | null,
     priorityMax: number | null,
-    unsettled: (chunk: Chunk, index: number, message: Message) => void,
+    visitor: RecoveryVisitor,
   ) {
     this.#store = store;
     this.#acks = acks;
     this.#priorityMax = priorityMax;
-    this.#unsettled = unsettled;
+    this.#visitor = visitor;
   }
 
   /** Takes whole batches; returns the offset after them. */
@@ -85,6 +86,7 @@ export class LogRecovery {
     const offset = chunk.end;
     if (acks !== null && acks.settled.has(offset)) {
       chunk.addGap();
+      this.#visitor.settled?.(offset, this.#message);
       return;
     }
     const level = Math.min(priority, this.#priorityMax ?? 0);
@@ -93,7 +95,7 @@ export class LogRecovery {
     chunk.setRedelivered(index);
     const count = acks === null ? undefined : acks.counts.get(offset);
     if (count !== undefined) this.#store.setDeliveryCount(chunk, index, count);
-    this.#unsettled(chunk, index, this.#message);
+    this.#visitor.unsettled(chunk, index, this.#message);
   }
 
   /** The chunk taken last is complete. */

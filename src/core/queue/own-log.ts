@@ -19,7 +19,7 @@ import type { Flusher, Log } from '../log.ts';
 import { LogRecovery } from './log-recovery.ts';
 import type { Message } from '../message/message.ts';
 import type { QueueAcks } from './queue-acks.ts';
-import type { QueueLog } from './queue-log.ts';
+import type { QueueLog, RecoveryVisitor } from './queue-log.ts';
 import type { QueueOptions } from './queue-options.ts';
 import type { QueueServices } from './queue-services.ts';
 import { encodeRecord, recordBytesMax } from '../message/record.ts';
@@ -227,14 +227,12 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
     this.store.describe(page);
   }
 
-  async recover(
-    acks: RecoveredAcks | null,
-    unsettled: (chunk: Chunk, index: number, message: Message) => void,
-  ): Promise<void> {
+  async recover(acks: RecoveredAcks | null, visitor: RecoveryVisitor): Promise<void> {
     const { log } = this;
-    const recovery = new LogRecovery(this.store, acks, this.#priorityMax, unsettled);
+    const recovery = new LogRecovery(this.store, acks, this.#priorityMax, visitor);
     // Settlements beyond the end are of messages that a crash has taken; they end here.
-    const floor = Math.max(log.startOffset, acks === null ? 0 : acks.settled.floor);
+    const unsettledFrom = acks === null || visitor.settled !== null ? 0 : acks.settled.floor;
+    const floor = Math.max(log.startOffset, unsettledFrom);
     let offset = Math.min(floor, log.endOffset);
     while (offset < log.endOffset) {
       const pieces = await log.read(offset, RECOVERY_READ_BYTES, log.endOffset);

@@ -66,7 +66,7 @@ export class Pulls {
     backlog.take(offset);
     store.view(chunk, index, into);
     store.lease(chunk, index);
-    backlog.armExpiry();
+    backlog.armTimers();
     return { offset, deliveryCount: backlog.deliveriesBefore(chunk, index) };
   }
 
@@ -107,6 +107,10 @@ export class Pulls {
   /** The lease is over. False when it had no time. */
   forget(offset: number): boolean {
     return this.#ends !== null && this.#ends.delete(offset);
+  }
+
+  forgetAll(): void {
+    this.#ends?.clear();
   }
 
   wait(waiter: PullWaiter): void {

@@ -10,9 +10,19 @@ import type { ChunkStore } from './chunk-store.ts';
 import type { DeadLetterRule } from './dead-letter.ts';
 import { readdressDead } from './dead-letter.ts';
 import type { CommitWaiter } from '../log.ts';
-import { DeathReason, Message } from '../message/message.ts';
+import { DeathReason, Message, Outcome } from '../message/message.ts';
 import type { Queue } from './queue.ts';
 import type { QueueServices } from './queue-services.ts';
+
+/** What became of a message that was to die. */
+export const Fate = {
+  Died: 0,
+  /** Nothing yet: its bytes must be read first. */
+  Unread: 1,
+  /** Nobody wanted its dead letter, and it may not be lost. */
+  Stays: 2,
+} as const;
+export type Fate = (typeof Fate)[keyof typeof Fate];
 
 export class QueueDeaths {
   readonly #queue: Queue;
@@ -34,42 +44,52 @@ export class QueueDeaths {
     this.#rule = exchange === null ? null : { queue: this.#queue.name, exchange, routingKey };
   }
 
-  /** Ends a message that is Ready or Leased. False, and nothing done, when its bytes must be read
-   * back first. */
-  die(chunk: Chunk, index: number, reason: DeathReason): boolean {
+  /**
+   * Ends a message that is Ready or Leased. With `mustArrive` only if somebody takes its dead letter;
+   * without a dead-letter exchange there is none to take.
+   */
+  die(chunk: Chunk, index: number, reason: DeathReason, mustArrive = false): Fate {
     const store = this.#store;
     if (this.#rule === null) {
       this.#counted(reason);
       store.settle(chunk, index);
-      return true;
+      return Fate.Died;
     }
-    if (!store.ready(chunk)) return false;
-    this.#counted(reason);
+    if (!store.ready(chunk)) return Fate.Unread;
     const message = new Message();
     store.view(chunk, index, message);
+    const deliveries = store.deliveryCount(chunk, index);
     // Hidden first: the publish may come back to this very queue.
     store.hide(chunk, index);
-    this.#send(message, reason, this.#rule);
+    if (!this.#send(message, reason, this.#rule, deliveries) && mustArrive) {
+      store.restore(chunk, index);
+      return Fate.Stays;
+    }
+    this.#counted(reason);
     if (store.acks === null) store.settle(chunk, index);
     else this.#settleWhenCommitted(chunk.base + index);
-    return true;
+    return Fate.Died;
   }
 
   /** A message that was not taken in goes on as dead. `message` stays as it is. */
   sendOn(message: Message, reason: DeathReason): void {
-    if (this.#rule !== null) this.#send(Object.assign(new Message(), message), reason, this.#rule);
+    const rule = this.#rule;
+    if (rule !== null) this.#send(Object.assign(new Message(), message), reason, rule, 0);
   }
 
-  /** Publishes `message` as dead. Changes it. */
-  #send(message: Message, reason: DeathReason, rule: DeadLetterRule): void {
+  /** Publishes `message` as dead. Changes it. False when nobody took it. */
+  #send(message: Message, reason: DeathReason, rule: DeadLetterRule, deliveries: number): boolean {
     const { ports, envelopes, metrics } = this.#services;
-    const keys = readdressDead(message, rule, reason, ports.clock.now(), envelopes);
+    const death = { reason, timeMs: ports.clock.now(), deliveries };
+    const keys = readdressDead(message, rule, death, envelopes);
     if (keys === null) {
       ports.log.warn('a message died in too many places and is dropped', { queue: rule.queue });
-      return;
+      return false;
     }
+    const { exchange } = rule;
+    const outcome = this.#queue.namespace.deadLetter(this.#queue, message, exchange, keys);
     metrics.deadLettered++;
-    this.#queue.namespace.deadLetter(this.#queue, message, rule.exchange, keys);
+    return (outcome & Outcome.Routed) !== 0;
   }
 
   #counted(reason: DeathReason): void {

@@ -205,7 +205,7 @@ class Run {
     for (const entry of this.#model.entries) {
       // A delay that a release asked for is not kept; one of the publisher is.
       if (entry.state === 'leased' || entry.receives > 0) entry.state = 'ready';
-      if (this.#options.receivesMax == null) entry.receives = 0;
+      if ((this.#options.receivesMax ?? null) === null) entry.receives = 0;
     }
   }
 

@@ -9,6 +9,14 @@ import type { QueueAcks } from './queue-acks.ts';
 import type { Log } from '../log.ts';
 import type { Message } from '../message/message.ts';
 
+/** Who rebuilds what it knows of the messages. `message` is valid during the call only. */
+export interface RecoveryVisitor {
+  /** It is not settled, has a place and is Ready. */
+  unsettled(chunk: Chunk, index: number, message: Message): void;
+  /** It is settled and still in the log; null = nobody wants to know. */
+  readonly settled: ((offset: number, message: Message) => void) | null;
+}
+
 export interface QueueLog {
   readonly store: ChunkStore;
   readonly log: Log;
@@ -30,12 +38,8 @@ export interface QueueLog {
     priority: number,
     deathsBytes: Uint8Array | null,
   ): Chunk;
-  /** Rebuilds the store; what it finds is Ready. `unsettled` is told of every such message that
-   * has a place; `message` is valid during the call only. */
-  recover(
-    acks: RecoveredAcks | null,
-    unsettled: (chunk: Chunk, index: number, message: Message) => void,
-  ): Promise<void>;
+  /** Rebuilds the store; `visitor` is told of every message that has a place. */
+  recover(acks: RecoveredAcks | null, visitor: RecoveryVisitor): Promise<void>;
   /** The journal has it that everything below `offset` is settled. */
   trim(offset: number): void;
   /** Tells `page` everything that is settled, from offset 0 on, and the delivery counts. */

@@ -22,16 +22,18 @@ async function withDisk(run: (rig: QueueRig) => Promise<void>): Promise<void> {
       },
     }),
   );
-  try {
-    await run(rig);
-    const closed = rig.store.close();
-    let isClosed = false;
-    void closed.finally(() => (isClosed = true));
-    await rig.until(() => isClosed);
-    await closed;
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  // The store is closed before its folder goes, or its failure would hide that of the run.
+  const failure = await run(rig).then(
+    () => null,
+    (error: unknown) => ({ error }),
+  );
+  const closed = rig.store.close();
+  let isClosed = false;
+  void closed.finally(() => (isClosed = true));
+  await rig.until(() => isClosed);
+  await closed;
+  await rm(folder, { recursive: true });
+  if (failure !== null) throw failure.error;
 }
 
 function body(index: number): string {

@@ -2,21 +2,20 @@
  * Queue: acknowledgements over a log. Every message is handed to one consumer, who settles it:
  * accepted (gone), released (back to its place), rejected (dead-lettered or gone).
  *
- * The log under it is its own or a topic's (queue-log.ts), the messages in line are a Backlog, the
- * consumers a ConsumerLine. What is published while somebody can take it is handed on at once, from
- * the bytes just stored; everything else waits in line for `pump`. The line is worked on in #run
- * only, which is never entered twice: a dead letter may come back to this very queue meanwhile.
+ * The log under it is its own or a topic's (queue-log.ts), the messages in line are a Backlog.
+ * Dispatch pushes them to consumers, Pulls gives them to who asks. Intake knows what is asked of a
+ * message before it is taken in, QueueDeaths what becomes of those that nobody accepts.
  */
 import { Backlog, Counting } from './backlog.ts';
 import type { Chunk } from './chunk.ts';
-import { ConsumerLine } from './consumer-line.ts';
 import { isCycle } from './dead-letter.ts';
+import { Dispatch } from './dispatch.ts';
 import { BrokerError, invariant } from '../errors.ts';
 import type { Feed, FeedSource } from '../routing/feed.ts';
 import { Intake } from './intake.ts';
 import type { Log } from '../log.ts';
-import { DeathReason, Message, Outcome } from '../message/message.ts';
-import type { Destination } from '../message/message.ts';
+import { DeathReason, Outcome } from '../message/message.ts';
+import type { Destination, Message } from '../message/message.ts';
 import { OwnLog } from './own-log.ts';
 import type { PullWaiter } from './pull-waiters.ts';
 import { Pulls } from './pulls.ts';
@@ -27,12 +26,10 @@ import type { QueueLog } from './queue-log.ts';
 import { checkMutable, checkOptions, LEASE_MS_DEFAULT } from './queue-options.ts';
 import type { MutableQueueOptions, QueueOptions } from './queue-options.ts';
 import type { QueueHome, QueueServices, SharedSource } from './queue-services.ts';
-import { viewEncoded } from '../message/record.ts';
 import { SharedLog } from './shared-log.ts';
 import { Subscription } from './subscription.ts';
 import type { SubscribeOptions } from './subscription.ts';
 import { UnusedTimer } from './unused-timer.ts';
-import { COPY_BYTES_MAX } from '#wire/output-buffer.ts';
 
 export type { Lease } from './pulls.ts';
 export type { PullWaiter } from './pull-waiters.ts';
@@ -47,18 +44,11 @@ export class Queue implements Destination, AckHolder, FeedSource {
   readonly #content: QueueLog;
   readonly #backlog: Backlog;
   readonly #deaths: QueueDeaths;
-  readonly #consumers: ConsumerLine;
+  readonly #dispatch: Dispatch;
   readonly #unused: UnusedTimer | null;
-  readonly #view = new Message();
   readonly #pulls: Pulls;
-  /** What is asked of a message before it is taken; null when nothing is. */
-  #intake: Intake | null;
-  /** Nobody could take the last one; until somebody says otherwise. */
-  #stalled = true;
-  #running = false;
-  #runAgain = false;
+  readonly #intake: Intake;
   #removed = false;
-  readonly #wake = (): void => this.#run();
 
   /**
    * `log`: its own, new or recovered, or an ephemeral one, which is appended to only when memory is
@@ -87,10 +77,10 @@ export class Queue implements Destination, AckHolder, FeedSource {
         : new SharedLog(services, source.partition, source.startOffset, loaded);
     checkOptions(options);
     this.#deaths = new QueueDeaths(this, this.#content.store);
-    this.#backlog = new Backlog(this, this.#content, this.#deaths, this.#wake);
+    this.#backlog = new Backlog(this, this.#content, this.#deaths, () => this.#dispatch.run());
     this.#pulls = new Pulls(this.#backlog, services, (offset) => this.#leaseEnded(offset));
-    this.#consumers = new ConsumerLine(options.singleActiveConsumer);
-    this.#intake = Intake.for(options, services.ports);
+    this.#dispatch = new Dispatch(options, this.#backlog, this.#pulls, services.ports.defer);
+    this.#intake = new Intake(options, services, (offset) => this.#content.trim(offset));
     if (options.durable) {
       const isNew = !services.acks.knows(id);
       this.#content.store.acks = services.acks.register(id, this);
@@ -107,7 +97,7 @@ export class Queue implements Destination, AckHolder, FeedSource {
       expiresMs,
       ports.clock,
       schedule,
-      () => this.#consumers.size > 0 || this.#pulls.waiterCount > 0,
+      () => this.#dispatch.consumers.size > 0 || this.#pulls.waiterCount > 0,
       () => this.namespace.queueUnused(this),
     );
   }
@@ -141,7 +131,7 @@ export class Queue implements Destination, AckHolder, FeedSource {
   }
 
   get consumerCount(): number {
-    return this.#consumers.size;
+    return this.#dispatch.consumers.size;
   }
 
   /** Routed, plus AwaitCommit when the message and the queue are durable (a quorum queue takes every
@@ -151,26 +141,46 @@ export class Queue implements Destination, AckHolder, FeedSource {
     if (this.#removed) return Outcome.Unrouted;
     if (message.deaths !== null && isCycle(message.deaths, this.name)) return Outcome.Unrouted;
     if (this.feed !== null) return this.#takeAndFeed(message, this.feed);
-    return this.#intake === null ? this.#take(message) : this.#takeIn(message, this.#intake);
+    return this.#intake.isActive ? this.#takeIn(message) : this.#take(message);
   }
 
   /** Also on to what is bound to this queue; not what comes back by that way. */
   #takeAndFeed(message: Message, feed: Feed): Outcome {
     if (feed.isFeeding(message)) return Outcome.Unrouted;
-    const outcome =
-      this.#intake === null ? this.#take(message) : this.#takeIn(message, this.#intake);
-    if ((outcome & Outcome.Refused) !== 0) return outcome;
+    const { dedupId } = message;
+    const isDuplicate = this.#intake.isActive && this.#intake.duplicateOf(message) >= 0;
+    message.dedupId = dedupId;
+    const outcome = this.#intake.isActive ? this.#takeIn(message) : this.#take(message);
+    if (isDuplicate || (outcome & Outcome.Refused) !== 0) return outcome;
     return outcome | (feed.publishAddressed(message) & Outcome.AwaitCommit);
   }
 
   /** As this queue wants it; the publisher's `message` is left as it was. */
-  #takeIn(message: Message, intake: Intake): Outcome {
-    const { deliverAtMs } = message;
+  #takeIn(message: Message): Outcome {
+    const intake = this.#intake;
+    const { deliverAtMs, dedupId } = message;
     if (!intake.admits(message)) return Outcome.Refused;
-    intake.prepare(message);
-    const outcome = this.#take(message);
+    const isDuplicate = intake.duplicateOf(message) >= 0;
+    const offset = this.nextOffset;
+    if (!isDuplicate) intake.prepare(message);
+    // The first of two duplicates may not be committed yet.
+    const outcome = isDuplicate ? this.#accepted(message) : this.#take(message);
+    if (!isDuplicate && (outcome & Outcome.Routed) !== 0) intake.taken(message, offset);
     message.deliverAtMs = deliverAtMs;
+    message.dedupId = dedupId;
     return outcome;
+  }
+
+  /** The offset of the message that `message` repeats, which publish() would take for done; or -1.
+   * When its body is its id, the id is written into it. */
+  duplicateOf(message: Message): number {
+    return this.#intake.duplicateOf(message);
+  }
+
+  #accepted(message: Message): Outcome {
+    return this.options.durable && (message.durable || this.options.kind === 'quorum')
+      ? Outcome.Routed | Outcome.AwaitCommit
+      : Outcome.Routed;
   }
 
   #take(message: Message): Outcome {
@@ -181,120 +191,20 @@ export class Queue implements Destination, AckHolder, FeedSource {
       }
       return Outcome.Refused;
     }
-    if (
-      this.#stalled ||
-      this.#running ||
-      this.#content.store.readyCount > 0 ||
-      options.grouping === 'fifo'
-    )
-      this.#enqueue(message);
-    else this.#handOn(message);
-    return options.durable && (message.durable || options.kind === 'quorum')
-      ? Outcome.Routed | Outcome.AwaitCommit
-      : Outcome.Routed;
-  }
-
-  #enqueue(message: Message): void {
-    const backlog = this.#backlog;
-    backlog.add(message, backlog.expiresAtMs(message));
-    if (this.#running) this.#runAgain = true;
-    else if (backlog.isBounded || backlog.hasGroups) {
-      // A dead letter that pushes out the next one could go on for ever: not within this call.
-      if (message.deaths === null) this.#run();
-      else this.#services.ports.defer(this.#wake);
-    }
-    this.#pulls.notify();
-  }
-
-  /** Nobody is before it: straight to a consumer, if there is one. */
-  #handOn(message: Message): void {
-    const subscription = message.deliverAtMs === 0 ? this.#consumers.next() : null;
-    if (subscription === null) {
-      if (message.deliverAtMs === 0) this.#stalled = true;
-      this.#enqueue(message);
-      // Its time may have been over already.
-      if (!this.#stalled && this.#backlog.readyCount > 0) this.#run();
-      return;
-    }
-    if (subscription.noAck && !this.options.durable && isSmall(message)) {
-      // Copied by the subscriber and forgotten here: it needs no place in the queue.
-      subscription.subscriber.deliver(message, this.#content.tail, 0, subscription);
-      return;
-    }
-    const expiresAtMs = this.#backlog.expiresAtMs(message);
-    const chunk = this.#backlog.add(message, expiresAtMs);
-    const index = chunk.count - 1;
-    this.#backlog.take(chunk.base + index);
-    viewEncoded(this.#view, chunk.bytes!, message, expiresAtMs);
-    this.#hand(subscription, chunk, index, 0);
-  }
-
-  /** `#view` points at the message. */
-  #hand(subscription: Subscription, chunk: Chunk, index: number, deliveryCount: number): void {
-    const offset = chunk.base + index;
-    if (subscription.noAck) {
-      subscription.subscriber.deliver(this.#view, offset, deliveryCount, subscription);
-      this.#backlog.settle(chunk, index, true);
-    } else {
-      subscription.take();
-      this.#content.store.lease(chunk, index);
-      subscription.subscriber.deliver(this.#view, offset, deliveryCount, subscription);
-    }
+    this.#dispatch.publish(message, this.#intake.isActive);
+    return this.#accepted(message);
   }
 
   /** Somebody got credit, became writable, or came. */
   pump(): void {
-    this.#stalled = false;
-    this.#run();
-  }
-
-  /** Hands out what it can, and ends what must not stay. */
-  #run(): void {
-    if (this.#running) {
-      this.#runAgain = true;
-      return;
-    }
-    if (this.#removed) return;
-    this.#running = true;
-    try {
-      do {
-        this.#runAgain = false;
-        this.#runOnce();
-      } while (this.#runAgain);
-    } finally {
-      this.#running = false;
-    }
-    this.#backlog.armExpiry();
-    this.#pulls.notify();
-  }
-
-  #runOnce(): void {
-    const backlog = this.#backlog;
-    const { store } = this.#content;
-    while (backlog.readyCount > 0) {
-      const offset = backlog.next(this.#consumers.size > 0);
-      if (offset < 0 || this.#stalled) return;
-      const chunk = store.chunks.find(offset)!;
-      const subscription = this.#nextConsumer();
-      if (subscription === null || !store.ready(chunk)) return;
-      backlog.take(offset);
-      const index = offset - chunk.base;
-      store.view(chunk, index, this.#view);
-      this.#hand(subscription, chunk, index, backlog.deliveriesBefore(chunk, index));
-    }
-  }
-
-  #nextConsumer(): Subscription | null {
-    const subscription = this.#consumers.next();
-    if (subscription === null) this.#stalled = true;
-    return subscription;
+    this.#dispatch.pump();
   }
 
   #loaded(): void {
     if (this.#removed) return;
     this.#backlog.endCondemned();
     this.#pulls.loaded();
-    this.#run();
+    this.#dispatch.run();
   }
 
   /** The next message cannot be read: who wants it is refused, and may come back. What is published
@@ -302,7 +212,7 @@ export class Queue implements Destination, AckHolder, FeedSource {
   #failed(failure: BrokerError): void {
     if (this.#removed) return;
     this.#pulls.failed(failure);
-    for (const subscription of this.#consumers.clear()) subscription.endedByQueue(failure);
+    for (const subscription of this.#dispatch.consumers.clear()) subscription.endedByQueue(failure);
     this.touch();
   }
 
@@ -310,9 +220,9 @@ export class Queue implements Destination, AckHolder, FeedSource {
    * (another connection's exclusive queue) or 'in-use' (exclusive consumer). */
   subscribe(options: SubscribeOptions): Subscription {
     this.#admit(options.owner);
-    this.#consumers.admit(options.exclusive);
+    this.#dispatch.consumers.admit(options.exclusive);
     const subscription = new Subscription(this, options);
-    this.#consumers.add(subscription);
+    this.#dispatch.consumers.add(subscription);
     return subscription;
   }
 
@@ -325,8 +235,8 @@ export class Queue implements Destination, AckHolder, FeedSource {
 
   /** Subscription.cancel() only. */
   unsubscribe(subscription: Subscription): void {
-    if (!this.#consumers.remove(subscription)) return;
-    if (this.#consumers.size > 0) {
+    if (!this.#dispatch.consumers.remove(subscription)) return;
+    if (this.#dispatch.consumers.size > 0) {
       this.pump();
       return;
     }
@@ -383,6 +293,25 @@ export class Queue implements Destination, AckHolder, FeedSource {
   /** Handed out and not settled. */
   isLeased(offset: number): boolean {
     return this.#backlog.leased(offset) !== null;
+  }
+
+  /** It is still there: in line, leased, or hidden until its time. */
+  holds(offset: number): boolean {
+    return this.#backlog.held(offset) !== null;
+  }
+
+  /** How often it has been leased for a time or returned counted until now. */
+  deliveriesOf(offset: number): number {
+    const chunk = this.#backlog.held(offset);
+    return chunk === null ? 0 : this.#content.store.deliveryCount(chunk, offset - chunk.base);
+  }
+
+  /** Points `into` at a leased message. False when it is not leased or its bytes are not in memory. */
+  viewLeased(offset: number, into: Message): boolean {
+    const chunk = this.#backlog.leased(offset);
+    if (chunk === null || chunk.bytes === null) return false;
+    this.#content.store.view(chunk, offset - chunk.base, into);
+    return true;
   }
 
   /** When a timed lease ends; 0 when there is none. */
@@ -454,7 +383,7 @@ export class Queue implements Destination, AckHolder, FeedSource {
   alter(changes: Partial<MutableQueueOptions>): void {
     checkMutable(changes, this.options);
     Object.assign(this.options, changes);
-    this.#intake = Intake.for(this.options, this.#services.ports);
+    this.#intake.altered();
     this.#deaths.altered();
     this.#backlog.altered();
     this.pump();
@@ -465,10 +394,17 @@ export class Queue implements Destination, AckHolder, FeedSource {
     return this.#backlog.purge();
   }
 
+  /** Drops everything, whatever its state; returns how many. What is dying goes its way. */
+  clear(): number {
+    const count = this.#backlog.clear();
+    this.#pulls.forgetAll();
+    return count;
+  }
+
   /** After a restart, before anything else: rebuilds what is ready from log and journal. All of it
    * is redelivered: deliveries are not journaled. */
   recover(): Promise<void> {
-    return this.#backlog.recover(this.id);
+    return this.#backlog.recover(this.id, this.#intake);
   }
 
   /** Namespace only: ends all subscriptions, drops everything, forgets it in the journal. Returns
@@ -478,10 +414,12 @@ export class Queue implements Destination, AckHolder, FeedSource {
     const count = this.readyCount;
     this.#removed = true;
     this.#unused?.cancel();
+    this.#dispatch.end();
+    this.#intake.end();
     this.#backlog.close();
     if (this.options.durable) this.#services.acks.forget(this.id);
     this.#pulls.end();
-    for (const subscription of this.#consumers.clear()) subscription.endedByQueue(null);
+    for (const subscription of this.#dispatch.consumers.clear()) subscription.endedByQueue(null);
     return count;
   }
 
@@ -491,18 +429,11 @@ export class Queue implements Destination, AckHolder, FeedSource {
 
   /** Acknowledgement journal only. */
   trim(offset: number): void {
-    this.#content.trim(offset);
+    this.#intake.trim(offset);
   }
 
   /** Acknowledgement journal only. */
   describe(page: QueueAcks): void {
     this.#content.describe(page);
   }
-}
-
-/** Small enough that a subscriber's output copies every part of it. */
-function isSmall(message: Message): boolean {
-  const { bodyStart, bodyEnd, sourceStart, sourceEnd, headersStart, headersEnd } = message;
-  const bytes = bodyEnd - bodyStart + (sourceEnd - sourceStart) + (headersEnd - headersStart);
-  return bytes + (message.keyEnd - message.keyStart) < COPY_BYTES_MAX;
 }
