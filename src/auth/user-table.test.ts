@@ -65,6 +65,86 @@ test('what cannot be checked is refused at the start', () => {
     { name: 'a', password: 'x' },
     { name: 'a', password: 'y' },
   ]);
+  refused([
+    { name: 'a', token: 't' },
+    { name: 'b', token: 't' },
+  ]);
+  for (const pattern of ['', 'a..b', '.a', 'a.', 'a.>.b', 'a b', 'a.\tb']) {
+    refused([{ name: 'a', password: 'x', subjects: { publish: { allow: [pattern] } } }]);
+    refused([{ name: 'a', password: 'x', subjects: { subscribe: { deny: [pattern] } } }]);
+  }
   const permissions = { '/': { configure: '(', write: '', read: '' } };
   refused([{ name: 'a', password: 'x', permissions }]);
+});
+
+test('a token stands for its user, from where that user may come', async () => {
+  const users = new UserTable([
+    { name: 'a', token: 'secret-a' },
+    { name: 'b', password: 'x', token: 'secret-b', loopbackOnly: true },
+    { name: 'c', password: 'x' },
+  ]);
+  assert.equal((await users.checkToken('secret-a', false))?.name, 'a');
+  assert.equal((await users.checkToken('secret-b', true))?.name, 'b');
+  assert.equal(await users.checkToken('secret-b', false), null);
+  for (const wrong of ['', 'secret', 'secret-aa', 'x', 'undefined']) {
+    assert.equal(await users.checkToken(wrong, true), null, wrong);
+  }
+  assert.equal(await users.check('a', 'secret-a', true), null, 'a token is no password');
+  assert.equal(await users.check('a', '', true), null);
+  assert.equal(await users.check('a', 'undefined', true), null);
+  assert.equal((await users.check('b', 'x', true))?.name, 'b');
+  assert.equal(await new UserTable().checkToken('guest', true), null);
+});
+
+test('nobody comes without credentials but to a broker without users, from its machine', () => {
+  const open = new UserTable();
+  assert.equal(open.anonymous(true)?.name, 'guest');
+  assert.equal(open.anonymous(false), null);
+  const configured = new UserTable([{ name: 'guest', password: 'guest' }]);
+  assert.equal(configured.anonymous(true), null);
+});
+
+test('who signs needs a secret that is known here: a hash is none', () => {
+  const users = new UserTable([
+    { name: 'plain', password: 'x' },
+    { name: 'session', password: 'y', token: 't' },
+    { name: 'hashed', passwordHash: hashPassword('x', Uint8Array.of(1, 2, 3, 4)) },
+    { name: 'token', token: 'u' },
+    { name: 'near', password: 'z', loopbackOnly: true },
+  ]);
+  const plain = users.signer('plain', false);
+  assert.equal(plain?.secret, 'x');
+  assert.equal(plain.identity.name, 'plain');
+  assert.equal(plain.sessionToken, null);
+  assert.equal(users.signer('session', false)?.sessionToken, 't');
+  for (const name of ['hashed', 'token', 'nobody']) assert.equal(users.signer(name, true), null);
+  assert.equal(users.signer('near', true)?.secret, 'z');
+  assert.equal(users.signer('near', false), null);
+});
+
+test('subjects are as configured: nothing said allows all, an empty list nothing', async () => {
+  const users = new UserTable([
+    { name: 'all', password: 'x' },
+    {
+      name: 'some',
+      password: 'x',
+      subjects: {
+        publish: { allow: ['orders.>', 'a.*.b'], deny: ['orders.secret'] },
+        subscribe: { allow: [] },
+        allowResponses: true,
+      },
+    },
+    { name: 'denied', password: 'x', subjects: { subscribe: { deny: ['>'] } } },
+  ]);
+  assert.equal((await users.check('all', 'x', false))?.subjects, null);
+  assert.deepEqual((await users.check('some', 'x', false))?.subjects, {
+    publish: { allow: ['orders.>', 'a.*.b'], deny: ['orders.secret'] },
+    subscribe: { allow: [], deny: [] },
+    allowResponses: true,
+  });
+  assert.deepEqual((await users.check('denied', 'x', false))?.subjects, {
+    publish: { allow: null, deny: [] },
+    subscribe: { allow: null, deny: ['>'] },
+    allowResponses: false,
+  });
 });

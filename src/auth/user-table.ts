@@ -26,7 +26,7 @@ export class UserTable implements Authenticator {
   readonly #isDefault: boolean;
   readonly #entries = new Map<string, Entry>();
 
-  /** Throws BrokerError 'invalid-argument' when a user comes twice or cannot be checked. */
+  /** Throws BrokerError 'invalid-argument' when a user or a token comes twice or cannot be checked. */
   constructor(users: readonly UserSettings[] | null = null) {
     this.#isDefault = users === null;
     for (const settings of users ?? [GUEST]) {
@@ -34,7 +34,18 @@ export class UserTable implements Authenticator {
       if (this.#entries.has(name)) {
         throw new BrokerError('invalid-argument', `user ${name} is there twice`, { user: name });
       }
+      this.#checkToken(settings);
       this.#entries.set(name, { user: new User(settings), settings, matches: matcher(settings) });
+    }
+  }
+
+  /** Who comes with it must be one user. */
+  #checkToken({ name, token }: UserSettings): void {
+    if (token === undefined) return;
+    for (const { settings } of this.#entries.values()) {
+      if (settings.token !== token) continue;
+      const message = `users ${settings.name} and ${name} have the same token`;
+      throw new BrokerError('invalid-argument', message, { user: name });
     }
   }
 
@@ -78,7 +89,11 @@ function matcher(settings: UserSettings): (password: string) => boolean {
   }
   // A token alone: nobody logs in with a password.
   if (password === undefined && token !== undefined) return () => false;
-  throw new BrokerError('invalid-argument', `user ${name} needs password or passwordHash`, {
-    user: name,
-  });
+  throw new BrokerError(
+    'invalid-argument',
+    `user ${name} needs either password or passwordHash, or a token`,
+    {
+      user: name,
+    },
+  );
 }

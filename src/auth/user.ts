@@ -55,12 +55,12 @@ export class User implements Identity {
   /** null = everything, everywhere. */
   readonly #permissions: ReadonlyMap<string, Readonly<Record<Permission, RegExp>>> | null;
 
-  /** Throws BrokerError 'invalid-argument' when a pattern is no regular expression. */
+  /** Throws BrokerError 'invalid-argument' when a pattern is none. */
   constructor(settings: UserSettings) {
     this.name = settings.name;
     this.tags = settings.tags ?? [];
     this.loopbackOnly = settings.loopbackOnly ?? false;
-    this.subjects = settings.subjects ? subjectPermissions(settings.subjects) : null;
+    this.subjects = settings.subjects ? subjectPermissions(settings.name, settings.subjects) : null;
     this.#permissions = settings.permissions
       ? new Map(
           Object.entries(settings.permissions).map(([namespace, patterns]) => [
@@ -83,16 +83,33 @@ export class User implements Identity {
   }
 }
 
-function subjectPermissions(settings: SubjectSettings): SubjectPermissions {
+function subjectPermissions(user: string, settings: SubjectSettings): SubjectPermissions {
   return {
-    publish: rules(settings.publish),
-    subscribe: rules(settings.subscribe),
+    publish: rules(user, settings.publish),
+    subscribe: rules(user, settings.subscribe),
     allowResponses: settings.allowResponses ?? false,
   };
 }
 
-function rules(settings: RuleSettings = {}): SubjectRules {
-  return { allow: settings.allow ?? null, deny: settings.deny ?? [] };
+function rules(user: string, settings: RuleSettings = {}): SubjectRules {
+  const { allow = null, deny = [] } = settings;
+  for (const pattern of [...(allow ?? []), ...deny]) {
+    if (isPattern(pattern)) continue;
+    throw new BrokerError(
+      'invalid-argument',
+      `subjects of user ${user}: '${pattern}' is no subject; words are separated by single dots, ` +
+        'with * for one word and > for all that follow',
+      { user, pattern },
+    );
+  }
+  return { allow, deny };
+}
+
+function isPattern(pattern: string): boolean {
+  const words = pattern.split('.');
+  const rest = words.indexOf('>');
+  if (rest >= 0 && rest < words.length - 1) return false;
+  return words.every((word) => word !== '' && !/\s/.test(word));
 }
 
 function compiled(

@@ -12,6 +12,7 @@ import { Broker } from '#core/broker.ts';
 import type { Codecs } from '#core/codecs.ts';
 import type { LogStore } from '#core/log.ts';
 import type { Clock, Ports } from '#core/ports.ts';
+import { declareBindings } from '#management/binding-settings.ts';
 import type { MetricsSource } from '#management/metrics.ts';
 import type { Protocol } from '#protocols/contract.ts';
 import type { Binding } from './binding.ts';
@@ -120,6 +121,8 @@ class Composition {
     }
     await this.#openManagement();
     const broker = (this.#broker = await this.#openBroker());
+    declareBindings(broker, settings.bindings);
+    await broker.committed();
     await this.#openProtocols(broker);
     const { faults } = this.#services;
     const pacemaker = new Pacemaker(broker, this.#doors, this.#clock, faults);
@@ -168,7 +171,11 @@ class Composition {
     const { settings, logger } = this.#parts;
     const port = settings.ports.http;
     if (port === null) return;
-    const source = { notReady: () => this.#notReady, metrics: () => this.#metrics };
+    const source = {
+      notReady: () => this.#notReady,
+      metrics: () => this.#metrics,
+      broker: () => this.#broker,
+    };
     const create = () => managementServer(source, logger);
     const services = this.#services;
     this.#httpListeners.push(await HttpListener.open('http', port, settings, create, services));

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { defaultLimits, type Limits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
+import { bindingSchema } from '#management/binding-schema.ts';
 import { didYouMean } from './closest.ts';
 import { usageError } from './refused-start.ts';
 import { LOG_LEVELS, PORT_NAMES, type PortName } from './settings.ts';
@@ -74,6 +75,7 @@ const schema = z.strictObject({
     .strictObject({ partitions: z.int().min(1).optional(), autoCreate: z.boolean().optional() })
     .optional(),
   namespaces: z.array(z.string().min(1)).optional(),
+  bindings: z.array(bindingSchema).optional(),
   users: z.array(user).min(1).optional(),
 });
 

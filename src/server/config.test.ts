@@ -80,6 +80,55 @@ describe('settings', () => {
   });
 });
 
+describe('TLS', () => {
+  it('is off without a word of it', async () => {
+    assert.equal((await readSettings({})).tls, null);
+    assert.equal((await readSettings({ config: file({ sync: 'os' }) })).tls, null);
+  });
+
+  it('comes from the file, with paths relative to it', async () => {
+    const pair = { cert: 'c.pem', key: '/k.pem' };
+    const short = await readSettings({ config: file({ tls: pair }) });
+    const here = { cert: join(folder, 'c.pem'), key: '/k.pem' };
+    assert.deepEqual(short.tls, { ...here, ca: null, required: false, verifyClient: false });
+    const tls = { ...pair, ca: 'ca.pem', verifyClient: true, required: { kafka: true } };
+    const long = await readSettings({ config: file({ tls }) });
+    assert.deepEqual(long.tls, {
+      ...here,
+      ca: join(folder, 'ca.pem'),
+      verifyClient: true,
+      required: { kafka: true },
+    });
+  });
+
+  it('comes from flags, with paths relative to the working folder', async () => {
+    const { tls } = await readSettings({ tlsCert: 'c.pem', tlsKey: 'k.pem' });
+    assert.equal(tls?.cert, resolve('c.pem'));
+    assert.equal(tls.key, resolve('k.pem'));
+    const config = file({ tls: { cert: 'c.pem', required: true } });
+    const mixed = (await readSettings({ config, tlsKey: 'k.pem' })).tls;
+    assert.equal(mixed?.cert, join(folder, 'c.pem'));
+    assert.equal(mixed.key, resolve('k.pem'));
+    assert.equal(mixed.required, true);
+  });
+
+  it('that cannot be is refused', async () => {
+    await refuses({ tlsCert: 'c.pem' }, /tls\.cert \S+c\.pem needs tls\.key, or --tls-key <file>/);
+    await refuses({ tlsKey: 'k.pem' }, /tls\.key \S+k\.pem needs tls\.cert/);
+    await refuses({ config: file({ tls: { required: true } }) }, /cert and key are missing/);
+    const pair = { cert: 'c', key: 'k' };
+    const refusesTls = (tls: object, hint: RegExp) => refuses({ config: file({ tls }) }, hint);
+    await refusesTls({ ...pair, verifyClient: true }, /verifyClient needs tls\.ca/);
+    await refusesTls({ ...pair, ca: 'x' }, /tls\.ca has no effect without tls\.verifyClient/);
+    await refusesTls(
+      { ...pair, required: { kafak: true } },
+      /'tls\.required\.kafak' \(did you mean 'kafka'/,
+    );
+    await refusesTls({ ...pair, required: 'yes' }, /'tls\.required': /);
+    await refusesTls({ ...pair, certs: 'x' }, /'tls\.certs' \(did you mean 'cert'\?\)/);
+  });
+});
+
 describe('docs/configuration.md', () => {
   const text = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
 
@@ -121,7 +170,8 @@ describe('a bad value is refused with a hint', () => {
       { config: file({ ports: { kafak: 1 } }) },
       /'ports\.kafak' \(did you mean 'kafka'\?\)/,
     );
-    await refuses({ config: file({ ports: { kafka: 65_536 } }) }, /'ports\.kafka': /);
+    await refuses({ config: file({ ports: { kafka: 65_536 } }) }, /'ports\.kafka': .*65535/);
+    await refuses({ config: file({ ports: { kafka: 'x' } }) }, /'ports\.kafka': /);
     await refuses({ config: file({ sync: 'fsync' }) }, /'sync': /);
     await refuses({ config: file({ limits: { bodyBytes: 1 } }) }, /did you mean 'bodyBytesMax'\?/);
     await refuses({ config: file({ host: [] }) }, /'host'/);

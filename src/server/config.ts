@@ -38,6 +38,7 @@ export function defaultSettings(): Omit<Settings, 'dataFolder' | 'logLevel'> {
     sync: Sync.Commit,
     topics: DEFAULT_TOPICS,
     namespaces: [],
+    bindings: [],
     users: null,
     limits: defaultLimits(machineBytes()),
   };
@@ -62,6 +63,7 @@ export async function readSettings(flags: Flags): Promise<Settings> {
     sync: flags.sync === undefined ? (file.sync ?? defaults.sync) : checkedSync(flags.sync),
     topics: { ...defaults.topics, ...file.topics },
     namespaces: file.namespaces ?? defaults.namespaces,
+    bindings: file.bindings ?? defaults.bindings,
     users: file.users ?? defaults.users,
     logLevel: file.log?.level ?? 'warn',
     limits: { ...defaults.limits, ...file.limits },

@@ -4,6 +4,7 @@
 import type { UserSettings } from '#auth/user.ts';
 import type { Limits } from '#core/limits.ts';
 import type { Sync } from '#core/log.ts';
+import type { BindingSettings } from '#management/binding-settings.ts';
 
 /** Protocols and their standard ports, in the order of the ready line. */
 export const STANDARD_PORTS = {
@@ -60,6 +61,8 @@ export interface Settings {
   topics: { partitions: number; autoCreate: boolean };
   /** Made at the start when they are not there. */
   namespaces: readonly string[];
+  /** Declared at the start, with what they name. */
+  bindings: readonly BindingSettings[];
   /** Null: guest, from this machine only. */
   users: readonly UserSettings[] | null;
 }
