@@ -86,17 +86,16 @@ function made(namespace: Namespace, place: Place): SourceName {
 
 /** Removes all that a client could have made. */
 export function removeAll(namespace: Namespace): void {
-  for (const name of [...namespace.queues.keys()]) {
-    if (!namespace.queues.has(name)) continue;
+  for (const name of namespace.queues.keys()) {
     namespace.deleteQueue(name, { ifUnused: false, ifEmpty: false, owner: null });
   }
-  for (const name of [...namespace.topics.keys()]) namespace.deleteTopic(name);
-  for (const [name, { predeclared }] of [...namespace.exchanges]) {
+  for (const name of namespace.topics.keys()) namespace.deleteTopic(name);
+  for (const [name, { predeclared }] of namespace.exchanges) {
     if (!predeclared) namespace.deleteExchange(name, { ifUnused: false });
   }
   const { groups } = namespace;
-  for (const group of [...groups.groups.values()]) {
-    for (const { id, instanceId } of [...group.members.values()]) {
+  for (const group of groups.groups.values()) {
+    for (const { id, instanceId } of group.members.values()) {
       groups.leave(group.id, id, instanceId);
     }
     groups.deleteGroup(group.id);

@@ -92,14 +92,16 @@ function checkNames(prefix: string, given: object | undefined, known: readonly s
 
 function checkOneOf(what: string, given: unknown, known: readonly string[]): void {
   if (given === undefined || known.includes(given as string)) return;
-  const hint = didYouMean(String(given), known);
-  throw new TypeError(`${what}: '${String(given)}' is none of ${known.join(', ')}${hint}`);
+  const shown = typeof given === 'string' ? `'${given}'${didYouMean(given, known)}` : typeof given;
+  throw new TypeError(`${what}: ${shown} is none of ${known.join(', ')}`);
 }
 
 function checkInteger(what: string, given: unknown, min: number, max: number): void {
   if (given === undefined) return;
   if (Number.isSafeInteger(given) && (given as number) >= min && (given as number) <= max) return;
-  throw new TypeError(`${what}: ${String(given)} is not a whole number from ${min} to ${max}`);
+  throw new TypeError(
+    `${what}: ${JSON.stringify(given)} is not a whole number from ${min} to ${max}`,
+  );
 }
 
 export function settingsOf(options: BrokerOptions): ServerSettings {
@@ -115,6 +117,7 @@ export function settingsOf(options: BrokerOptions): ServerSettings {
       autoCreate: options.topics?.autoCreate ?? true,
     },
     namespaces: options.namespaces ?? [],
+    bindings: [],
     users: options.users ?? null,
   };
 }

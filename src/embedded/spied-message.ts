@@ -59,8 +59,8 @@ export class Recorded implements SpiedMessage {
     return this.body.toString();
   }
 
-  json<T>(): T {
-    return JSON.parse(this.text) as T;
+  json(): unknown {
+    return JSON.parse(this.text);
   }
 
   get key(): string | null {

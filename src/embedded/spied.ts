@@ -70,7 +70,7 @@ export interface SpiedMessage {
   /** Delivered: how often it had been delivered from there before; else 0. */
   readonly redeliveries: number;
   /** The body parsed as JSON. Throws SyntaxError. */
-  json<T = unknown>(): T;
+  json(): unknown;
 }
 
 /** Every given field must be equal, and `where` true. */

@@ -58,7 +58,7 @@ export class SpyView implements Spy {
           } catch (error) {
             // Thrown by the filter.
             finish();
-            reject(error as Error);
+            reject(error);
           }
         },
         fail: (error) => {
