@@ -34,9 +34,9 @@ type Settings = Pick<QueueOptions, 'grouping' | keyof MutableQueueOptions>;
 interface SettableAttribute {
   readonly fifoOnly?: true;
   /** Null: it has none. */
-  get(settings: Settings, context: QueueContext): string | null;
+  readonly get: (settings: Settings, context: QueueContext) => string | null;
   /** Throws SqsError. */
-  set(draft: QueueDraft, value: string, context: QueueContext): void;
+  readonly set: (draft: QueueDraft, value: string, context: QueueContext) => void;
 }
 
 function invalid(name: string, reason = ''): SqsError {

@@ -562,9 +562,12 @@ test('messages of others: an id that stays, attributes, base64 of what is no tex
   assert.equal(again!.MessageId, first!.MessageId);
   assert.equal(first!.Body, '/wAB');
   assert.equal(first!.MD5OfBody, md5('/wAB'));
-  assert.deepEqual({ ...first!.MessageAttributes }, {
-    'content-transfer-encoding': { DataType: 'String', StringValue: 'base64' },
-  });
+  assert.deepEqual(
+    { ...first!.MessageAttributes },
+    {
+      'content-transfer-encoding': { DataType: 'String', StringValue: 'base64' },
+    },
+  );
   assert.equal(first!.Attributes!['SenderId'], undefined);
 });
 

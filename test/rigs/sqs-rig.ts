@@ -1,0 +1,152 @@
+/**
+ * SQS's handlers over a broker in memory, called as the dispatcher calls them, without HTTP: what
+ * unit tests of actions run on. An answer that promises something comes after its commit.
+ */
+import type { Identity, Permission } from '#core/authenticator.ts';
+import { BrokerError } from '#core/errors.ts';
+import { Origin } from '#core/message/message.ts';
+import type { Call, Handlers, Site } from '#protocols/sqs/action.ts';
+import { ACTIONS, type ActionName, type Input, type Output } from '#protocols/sqs/actions.ts';
+import { asSqsError, SqsError } from '#protocols/sqs/errors.ts';
+import { createHandlers } from '#protocols/sqs/handlers/index.ts';
+import { decodeMessage, ORIGIN_EXTRAS } from '#protocols/sqs/mapping.ts';
+import { SqsNode } from '#protocols/sqs/node.ts';
+import { queueUrl } from '#protocols/sqs/queue-url.ts';
+import { MemoryBroker } from '#test/drive/memory-broker.ts';
+
+export const SITE: Site = {
+  account: '000000000000',
+  region: 'us-east-1',
+  baseUrl: 'http://localhost:9324',
+};
+
+const EVERYBODY: Identity = {
+  name: 'guest',
+  tags: ['administrator'],
+  mayEnter: () => true,
+  may: () => true,
+  subjects: null,
+};
+
+/** The input without what names the queue. */
+type Asked<A extends ActionName> = Omit<Input<A>, 'QueueUrl' | 'QueueName'>;
+
+/** A call that has not been answered yet. */
+export class PendingCall<A extends ActionName> {
+  readonly action: A;
+  readonly #done = Promise.withResolvers<Output<A>>();
+  isAnswered = false;
+  call: Call<A> | null = null;
+
+  constructor(action: A) {
+    this.action = action;
+    // A test may never look at a call that it expects to wait.
+    this.#done.promise.catch(() => {});
+  }
+
+  get answer(): Promise<Output<A>> {
+    return this.#done.promise;
+  }
+
+  answered(output: Output<A>): void {
+    this.isAnswered = true;
+    this.#done.resolve(output);
+  }
+
+  refused(error: SqsError | BrokerError): void {
+    this.isAnswered = true;
+    this.#done.reject(asSqsError(error));
+  }
+}
+
+export class SqsRig {
+  readonly memory: MemoryBroker;
+  readonly node: SqsNode;
+  readonly #handlers: Handlers;
+
+  private constructor(memory: MemoryBroker) {
+    this.memory = memory;
+    memory.broker.envelopes.register(Origin.Sqs, decodeMessage, ORIGIN_EXTRAS);
+    this.node = new SqsNode(memory.broker, memory.broker.defaultNamespace);
+    this.#handlers = createHandlers(this.node);
+  }
+
+  static async open(): Promise<SqsRig> {
+    return new SqsRig(await MemoryBroker.open());
+  }
+
+  /** Returns before deferred work is done: a long poll waits. */
+  begin<A extends ActionName>(
+    action: A,
+    queue: string,
+    input: Asked<A>,
+    identity: Identity = EVERYBODY,
+  ): PendingCall<A> {
+    const pending = new PendingCall(action);
+    const { commits, permission: usual } = ACTIONS[action];
+    const answer = (output: Output<A>): void => {
+      if (!commits) pending.answered(output);
+      else this.memory.broker.commit.wait({ committed: () => pending.answered(output) });
+    };
+    const call: Call<A> = {
+      node: this.node,
+      action,
+      identity,
+      site: SITE,
+      traceHeader: null,
+      queueName: queue,
+      owner: pending,
+      waiting: null,
+      permit: (name: string, permission: Permission = usual) => {
+        const question = { identity, action, queueName: name, site: SITE };
+        const decided = this.node.policy?.(question) ?? null;
+        if (decided ?? identity.may(permission, '/', name)) return;
+        throw new SqsError('AccessDeniedException');
+      },
+      answer,
+      refuse: (error) => pending.refused(error),
+    };
+    pending.call = call;
+    const whole = { QueueUrl: queueUrl(SITE, queue), QueueName: queue, ...input };
+    try {
+      if (queue !== '') call.permit(queue);
+      const handler = this.#handlers[action] as (call: Call<A>, input: unknown) => Output<A> | null;
+      const output = handler(call, whole);
+      if (output !== null) answer(output);
+    } catch (error) {
+      if (!(error instanceof SqsError) && !(error instanceof BrokerError)) throw error;
+      pending.refused(error);
+    }
+    return pending;
+  }
+
+  /** Rejects with SqsError. */
+  async run<A extends ActionName>(
+    action: A,
+    queue: string,
+    input: Asked<A>,
+    identity: Identity = EVERYBODY,
+  ): Promise<Output<A>> {
+    const pending = this.begin(action, queue, input, identity);
+    await this.memory.settle();
+    return pending.answer;
+  }
+
+  async create(name: string, attributes: Record<string, string> = {}): Promise<string> {
+    const { QueueUrl } = await this.run('CreateQueue', name, { Attributes: attributes });
+    return QueueUrl;
+  }
+
+  async send(queue: string, body: string, more: Partial<Input<'SendMessage'>> = {}) {
+    return this.run('SendMessage', queue, { MessageBody: body, ...more });
+  }
+
+  /** The messages; all that can be had by default. */
+  async receive(queue: string, more: Partial<Input<'ReceiveMessage'>> = {}) {
+    const { Messages = [] } = await this.run('ReceiveMessage', queue, {
+      MaxNumberOfMessages: 10,
+      ...more,
+    });
+    return Messages;
+  }
+}
