@@ -132,11 +132,19 @@ describe('TLS', () => {
 describe('docs/configuration.md', () => {
   const text = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
 
-  it('shows a file that is accepted', async () => {
-    const example = /```json\n([\s\S]*?)```/.exec(text)?.[1];
-    assert.ok(example);
-    const { users } = await readSettings({ config: file(example) });
-    assert.equal(await new UserTable(users).check('app', 'wrong', true), null);
+  it('shows files that are accepted', async () => {
+    const examples = [...text.matchAll(/```json\n([\s\S]*?)```/g)].map((it) => it[1]!);
+    assert.ok(examples.length >= 3);
+    for (const example of examples) {
+      const { users } = await readSettings({ config: file(example) });
+      assert.equal(await new UserTable(users).check('app', 'wrong', true), null);
+    }
+  });
+
+  it('names every port with its number', () => {
+    for (const [name, port] of Object.entries(STANDARD_PORTS)) {
+      assert.ok(text.includes(`| \`${name}\` | ${port} |`), name);
+    }
   });
 
   it('names every limit', () => {
