@@ -163,10 +163,10 @@ export class NatsConnection implements Connection, AlarmListener {
   /** The position after the operation at `at`, −1 when it is not all there. */
   #operation(bytes: Uint8Array, at: number, end: number): number {
     this.needs(0);
-    const verb = verbAt(bytes, at, end);
-    if (this.needsCredentials && verb !== Verb.Connect && !isStartOfConnect(bytes[at]!)) {
+    if (this.needsCredentials && !isStartOfConnect(bytes[at]!)) {
       throw fatal(Text.AuthorizationViolation);
     }
+    const verb = verbAt(bytes, at, end);
     if (verb === null) return -1;
     let argumentsAt = at + verb.length;
     switch (verb) {

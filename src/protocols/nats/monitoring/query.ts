@@ -11,7 +11,7 @@ export class BadQuery extends Error {
 
 const TRUE = ['1', 't', 'T', 'TRUE', 'true', 'True'];
 const FALSE = ['0', 'f', 'F', 'FALSE', 'false', 'False'];
-export const LIMIT_DEFAULT = 1024;
+const LIMIT_DEFAULT = 1024;
 
 /** Throws BadQuery when something is given that is not among `known`. */
 export function checkQuery(given: ReadonlyMap<string, string>, known: readonly string[]): void {
