@@ -60,13 +60,13 @@ async function refused(run: Run, exitCode: number, ...hints: RegExp[]): Promise<
 describe('posthorn serve', () => {
   it('says one line with every address, and is reachable on each', async () => {
     const run = serve('addresses', '--sync', 'os');
-    const { kafka, amqp, http, data, sync } = await ready(run);
+    const { http, data, sync, ...protocols } = await ready(run);
     assert.match(
       run.out,
-      /^posthorn ready in \d+ ms kafka=\S+ amqp=\S+ http=\S+ data=\S+ sync=os\n$/,
+      /^posthorn ready in \d+ ms kafka=\S+ amqp=\S+ nats=\S+ sqs=\S+ nats-http=\S+ http=\S+ data=\S+ sync=os\n$/,
     );
     assert.deepEqual([data, sync], [[join(folder, 'addresses')], ['os']]);
-    for (const address of [...kafka!, ...amqp!, ...http!]) {
+    for (const address of [...Object.values(protocols).flat(), ...http!]) {
       const [, host, port] = /^\[?([^\]]+)\]?:(\d+)$/.exec(address)!;
       const socket = connect({ host, port: Number(port) });
       await once(socket, 'connect');
@@ -82,11 +82,13 @@ describe('posthorn serve', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`ends in order at ${signal}, with clients connected, and starts again`, async () => {
       const run = serve('signals');
-      const { amqp, kafka } = await ready(run);
-      const sockets = [...amqp!, ...kafka!].map((address) => {
-        const [, host, port] = /^\[?([^\]]+)\]?:(\d+)$/.exec(address)!;
-        return connect({ host, port: Number(port) });
-      });
+      const { data: _data, sync: _sync, ...ports } = await ready(run);
+      const sockets = Object.values(ports)
+        .flat()
+        .map((address) => {
+          const [, host, port] = /^\[?([^\]]+)\]?:(\d+)$/.exec(address)!;
+          return connect({ host, port: Number(port) });
+        });
       await Promise.all(sockets.map((socket) => once(socket, 'connect')));
       run.child.kill(signal);
       assert.equal(await run.exit, 0, run.err);
