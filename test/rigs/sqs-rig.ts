@@ -3,6 +3,7 @@
  * unit tests of actions run on. An answer that promises something comes after its commit.
  */
 import type { Identity, Permission } from '#core/authenticator.ts';
+import type { Broker } from '#core/broker.ts';
 import { BrokerError } from '#core/errors.ts';
 import { Origin } from '#core/message/message.ts';
 import type { Call, Handlers, Site } from '#protocols/sqs/action.ts';
@@ -13,6 +14,7 @@ import { decodeMessage, ORIGIN_EXTRAS } from '#protocols/sqs/mapping.ts';
 import { SqsNode } from '#protocols/sqs/node.ts';
 import { queueUrl } from '#protocols/sqs/queue-url.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
+import type { BrokerRig } from '#test/rigs/broker-rig.ts';
 
 export const SITE: Site = {
   account: '000000000000',
@@ -59,20 +61,44 @@ export class PendingCall<A extends ActionName> {
   }
 }
 
+/** What the handlers run on: a broker whose time and deferred work a test moves. */
+interface Machine {
+  readonly broker: Broker;
+  readonly nowMs: number;
+  readonly warnings: readonly { message: string }[];
+  settle(): Promise<void>;
+  advance(ms: number): Promise<void>;
+}
+
 export class SqsRig {
-  readonly memory: MemoryBroker;
+  readonly memory: Machine;
   readonly node: SqsNode;
   readonly #handlers: Handlers;
 
-  private constructor(memory: MemoryBroker) {
-    this.memory = memory;
-    memory.broker.envelopes.register(Origin.Sqs, decodeMessage, ORIGIN_EXTRAS);
-    this.node = new SqsNode(memory.broker, memory.broker.defaultNamespace);
+  private constructor(machine: Machine) {
+    const { broker } = machine;
+    this.memory = machine;
+    broker.envelopes.register(Origin.Sqs, decodeMessage, ORIGIN_EXTRAS);
+    this.node = new SqsNode(broker, broker.defaultNamespace);
     this.#handlers = createHandlers(this.node);
   }
 
   static async open(): Promise<SqsRig> {
     return new SqsRig(await MemoryBroker.open());
+  }
+
+  /** Over a broker that can be restarted; after that, over it again. */
+  static over({ broker, ports }: BrokerRig): SqsRig {
+    const settle = async (): Promise<void> => {
+      for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+      await broker.committed();
+    };
+    const advance = async (ms: number): Promise<void> => {
+      ports.nowMs += ms;
+      broker.tick(ports.nowMs);
+      await settle();
+    };
+    return new SqsRig({ broker, nowMs: ports.nowMs, warnings: [], settle, advance });
   }
 
   /** Returns before deferred work is done: a long poll waits. */

@@ -2,7 +2,7 @@
  * ReceivedMessages: messages as ReceiveMessage shows them to one caller: with the attributes that
  * the caller asked for, and digests over those.
  */
-import { DeathReason, type Message } from '#core/message/message.ts';
+import type { Message } from '#core/message/message.ts';
 import type { Lease } from '#core/queue/queue.ts';
 import type { Site } from './action.ts';
 import type { Input, MessageAttribute, MessageAttributes, ReceivedMessage } from './actions.ts';
@@ -106,13 +106,10 @@ export class ReceivedMessages {
     return this.#systemNames.includes(ALL) || this.#systemNames.includes(name);
   }
 
-  /** In the queues where it was received too often, before it came here. */
+  /** In the queues where it died before it came here. */
   #earlierReceives({ deaths }: Message): number {
     let count = 0;
-    for (const { queue, reason, count: times } of deaths ?? []) {
-      if (reason !== DeathReason.DeliveryLimit) continue;
-      count += times * (this.#queues.namespace.queues.get(queue)?.options.receivesMax ?? 0);
-    }
+    if (deaths !== null) for (const { deliveries = 0 } of deaths) count += deliveries;
     return count;
   }
 }

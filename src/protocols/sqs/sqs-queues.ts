@@ -13,6 +13,9 @@ import { Annotation, type QueueDraft } from './queue-draft.ts';
 import { ReceiptHandles } from './receipt-handle.ts';
 import { FirstReceives, ReceiveAttempts } from './receive-memory.ts';
 
+/** So many queues that are gone may be remembered. */
+const FORGET_AFTER = 1000;
+
 export class SqsQueue {
   readonly queue: Queue;
   readonly ids: MessageIds;
@@ -64,9 +67,17 @@ export class SqsQueues {
     this.#byName.delete(name);
     if (queue === undefined || queue.options.exclusiveTo !== null) return null;
     const { ports, clusterId } = this.#node.broker;
+    if (this.#byName.size > this.namespace.queues.size + FORGET_AFTER) this.#forgetGone();
     const added = new SqsQueue(queue, new MessageIds(ports.hashes, clusterId, queue.id));
     this.#byName.set(name, added);
     return added;
+  }
+
+  /** Queues that went by another protocol. */
+  #forgetGone(): void {
+    for (const [name, { queue }] of this.#byName) {
+      if (this.namespace.queues.get(name) !== queue) this.#byName.delete(name);
+    }
   }
 
   /** Throws SqsError QueueDoesNotExist. */

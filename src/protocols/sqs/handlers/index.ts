@@ -1,4 +1,5 @@
-/** The handlers of all 23 actions, over one set of state. */
+/** The handlers of all 23 actions, over one set of state per namespace. */
+import type { Namespace } from '#core/namespace.ts';
 import type { Handlers } from '../action.ts';
 import { MessageSender } from '../message-sender.ts';
 import { MoveTasks } from '../move-tasks.ts';
@@ -26,11 +27,27 @@ import { listQueueTags, tagQueue, untagQueue } from './queue-tags.ts';
 import { receiveMessage } from './receive-message.ts';
 import { sendMessage, sendMessageBatch } from './send-message.ts';
 
-/** Once per node: tasks that a restart interrupted go on. */
-export function createHandlers(node: SqsNode): Handlers {
+interface State {
+  readonly queues: SqsQueues;
+  readonly tasks: MoveTasks;
+}
+
+/** However many listeners serve a namespace, what is known of its queues is known once. */
+const STATES = new WeakMap<Namespace, State>();
+
+function stateOf(node: SqsNode): State {
+  const known = STATES.get(node.namespace);
+  if (known !== undefined) return known;
   const queues = new SqsQueues(node);
+  const state = { queues, tasks: new MoveTasks(node, queues) };
+  STATES.set(node.namespace, state);
+  return state;
+}
+
+/** The first ones of a namespace go on with the tasks that a restart interrupted. */
+export function createHandlers(node: SqsNode): Handlers {
+  const { queues, tasks } = stateOf(node);
   const sender = new MessageSender(node);
-  const tasks = new MoveTasks(node, queues);
   node.policy = ({ identity, action, queueName, site }) => {
     // Who administers the broker is its account's root: no policy binds it.
     if (identity.tags.includes('administrator')) return null;
