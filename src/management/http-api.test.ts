@@ -42,7 +42,11 @@ const state: { reason: string | null; source: MetricsSource | null } = {
   reason: null,
   source: null,
 };
-const source: HttpSource = { notReady: () => state.reason, metrics: () => state.source };
+const source: HttpSource = {
+  notReady: () => state.reason,
+  metrics: () => state.source,
+  broker: () => null,
+};
 
 const server = createServer((request, response) => void answer(request, response, source));
 let base = '';

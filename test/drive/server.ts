@@ -36,6 +36,7 @@ export async function startTestServer(overrides: Partial<Settings> = {}): Promis
     limits: defaultLimits(MEMORY_BYTES),
     topics: { partitions: 1, autoCreate: true },
     namespaces: [],
+    bindings: [],
     users: null,
     ...overrides,
   };

@@ -3,6 +3,7 @@
  * still until told otherwise, seeded randomness, and a restart that keeps what a disk would keep.
  */
 import { hashesPort } from '#server/hashes.ts';
+import type { Authenticator } from '#core/authenticator.ts';
 import { Broker } from '#core/broker.ts';
 import type { BrokerDefaults, BrokerOptions } from '#core/broker.ts';
 import { defaultLimits } from '#core/limits.ts';
@@ -45,6 +46,7 @@ export interface RigOptions {
   defaults?: Partial<BrokerDefaults>;
   limits?: Partial<Limits>;
   processBytes?: () => number;
+  auth?: Authenticator;
 }
 
 export class BrokerRig {
@@ -71,7 +73,7 @@ export class BrokerRig {
       limits: { ...defaultLimits(1 << 30), ...asked.limits },
       defaults: asked.defaults ?? {},
       codecs,
-      auth: new UserTable(),
+      auth: asked.auth ?? new UserTable(),
       processBytes: asked.processBytes ?? (() => 0),
     };
     return new BrokerRig(ports, options, await Broker.open(options));
