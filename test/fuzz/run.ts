@@ -2,7 +2,7 @@
  * Mutated frames against a protocol in this process: no crash, no leak, and another connection that
  * goes on undisturbed.
  *
- *   npm run fuzz -- [amqp] [kafka] [nats] [--count <frames each>] [--seed <number>]
+ *   npm run fuzz -- [amqp] [kafka] [nats] [sqs] [--count <frames each>] [--seed <number>]
  *
  * Every failure names the seed of its session, and the same seed does the same again.
  */
@@ -10,12 +10,14 @@ import { parseArgs } from 'node:util';
 import { fuzz as fuzzAmqp } from '#protocols/amqp091/amqp091.fuzz.ts';
 import { fuzz as fuzzKafka } from '#protocols/kafka/kafka.fuzz.ts';
 import { fuzz as fuzzNats } from '#protocols/nats/nats.fuzz.ts';
+import { fuzz as fuzzSqs } from '#protocols/sqs/sqs.fuzz.ts';
 import type { Fuzzer } from './fuzzer.ts';
 
 const FUZZERS: Readonly<Record<string, Fuzzer>> = {
   amqp: fuzzAmqp,
   kafka: fuzzKafka,
   nats: fuzzNats,
+  sqs: fuzzSqs,
 };
 const COUNT = '1000000';
 
