@@ -28,7 +28,7 @@ import {
 import { bannedWords, brokenLinks } from './tidy/text-rules.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const SKIPPED = new Set(['node_modules', '.git', '.cache', 'data', 'coverage', 'results']);
+const SKIPPED = new Set(['node_modules', '.git', '.cache', 'data', 'coverage', 'results', 'dist']);
 const CODE_FOLDERS = ['src', 'test', 'bench', 'scripts', 'bin'];
 const TEXT = /\.(ts|js|json|md|sh|java|c|h|py|yml|yaml|conf|toml)$|^\.ci\/run$/;
 const ENTRIES = ['bin/posthorn.js', 'src/cli/posthorn.ts', 'src/embedded/index.ts'];
