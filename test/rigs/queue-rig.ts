@@ -172,6 +172,11 @@ export class QueueRig {
     while (this.#tasks.length > 0) for (const task of this.#tasks.splice(0)) task();
   }
 
+  /** What is deferred meanwhile waits. */
+  oneTurn(): void {
+    for (const task of this.#tasks.splice(0)) task();
+  }
+
   /** Turns with pauses for promises in between. */
   async settle(): Promise<void> {
     for (let i = 0; i < 5; i++) {

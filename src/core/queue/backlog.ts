@@ -168,17 +168,18 @@ export class Backlog {
   }
 
   #hideUntil(offset: number, timeMs: number): void {
-    this.#delayed ??= new DueOffsets(
-      this.#services.schedule,
-      () => this.#nowMs(),
-      (due) => {
-        const chunk = this.store.chunks.find(due);
-        if (chunk === null || chunk.state(due - chunk.base) !== State.Hidden) return;
-        this.restore(chunk, due - chunk.base);
-        this.#wake();
-      },
-    );
+    const { schedule, ports } = this.#services;
+    this.#delayed ??= new DueOffsets(schedule, ports, (offsets) => this.#delayOver(offsets));
     this.#delayed.set(offset, timeMs);
+  }
+
+  #delayOver(offsets: readonly number[]): void {
+    for (const offset of offsets) {
+      const chunk = this.store.chunks.find(offset);
+      if (chunk === null || chunk.state(offset - chunk.base) !== State.Hidden) continue;
+      this.restore(chunk, offset - chunk.base);
+    }
+    this.#wake();
   }
 
   /** One more message like this would be too much. */

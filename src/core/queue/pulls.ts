@@ -25,7 +25,7 @@ interface WaitingGet {
 export class Pulls {
   readonly #backlog: Backlog;
   readonly #services: QueueServices;
-  readonly #leaseEnded: (offset: number) => void;
+  readonly #leasesEnded: (offsets: readonly number[]) => void;
   readonly #view = new Message();
   /** Leases that end by themselves. */
   #ends: DueOffsets | null = null;
@@ -34,11 +34,15 @@ export class Pulls {
   #waiters: PullWaiters | null = null;
   #isOver = false;
 
-  /** `leaseEnded`: the time of a lease is over and nobody has settled it. */
-  constructor(backlog: Backlog, services: QueueServices, leaseEnded: (offset: number) => void) {
+  /** `leasesEnded`: the time of some leases is over and nobody has settled them. */
+  constructor(
+    backlog: Backlog,
+    services: QueueServices,
+    leasesEnded: (offsets: readonly number[]) => void,
+  ) {
     this.#backlog = backlog;
     this.#services = services;
-    this.#leaseEnded = leaseEnded;
+    this.#leasesEnded = leasesEnded;
   }
 
   get waiterCount(): number {
@@ -72,8 +76,7 @@ export class Pulls {
 
   lease(count: number, durationMs: number, each: (message: Message, lease: Lease) => void): number {
     const { ports, schedule } = this.#services;
-    const now = (): number => ports.clock.now();
-    const ends = (this.#ends ??= new DueOffsets(schedule, now, this.#leaseEnded));
+    const ends = (this.#ends ??= new DueOffsets(schedule, ports, this.#leasesEnded));
     const endsMs = ports.clock.now() + durationMs;
     const { store } = this.#backlog;
     this.#backlog.beginCall();

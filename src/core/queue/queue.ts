@@ -78,7 +78,7 @@ export class Queue implements Destination, AckHolder, FeedSource {
     checkOptions(options);
     this.#deaths = new QueueDeaths(this, this.#content.store);
     this.#backlog = new Backlog(this, this.#content, this.#deaths, () => this.#dispatch.run());
-    this.#pulls = new Pulls(this.#backlog, services, (offset) => this.#leaseEnded(offset));
+    this.#pulls = new Pulls(this.#backlog, services, (offsets) => this.#leasesEnded(offsets));
     this.#dispatch = new Dispatch(options, this.#backlog, this.#pulls, services.ports.defer);
     this.#intake = new Intake(options, services, (offset) => this.#content.trim(offset));
     if (options.durable) {
@@ -276,9 +276,11 @@ export class Queue implements Destination, AckHolder, FeedSource {
     return this.#pulls.lease(count, durationMs ?? leaseMs ?? LEASE_MS_DEFAULT, each);
   }
 
-  #leaseEnded(offset: number): void {
-    const chunk = this.#backlog.leased(offset);
-    if (chunk !== null) this.#backlog.release(chunk, offset - chunk.base, Counting.Done);
+  #leasesEnded(offsets: readonly number[]): void {
+    for (const offset of offsets) {
+      const chunk = this.#backlog.leased(offset);
+      if (chunk !== null) this.#backlog.release(chunk, offset - chunk.base, Counting.Done);
+    }
     this.pump();
   }
 
