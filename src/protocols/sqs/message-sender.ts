@@ -94,7 +94,7 @@ export class MessageSender {
   }
 
   #publish({ queue }: SqsQueue, offset: number): number {
-    const { namespace, metrics } = this.#node;
+    const { namespace, metrics, broker } = this.#node;
     const message = this.#message;
     const route = namespace.resolve('', queue.name);
     const outcome = route === null ? 0 : namespace.publish(route, queue.name, message);
@@ -105,6 +105,10 @@ export class MessageSender {
     if ((outcome & Outcome.Routed) === 0) throw new SqsError('QueueDoesNotExist');
     metrics.published++;
     metrics.publishedBytes += message.bodyBytes;
+    const { observer } = broker;
+    if (observer !== null) {
+      observer.published('sqs', namespace, '', queue.name, message, outcome, 1);
+    }
     return offset;
   }
 }

@@ -103,7 +103,8 @@ export class Reception implements PullWaiter, Waiting {
   #lease(count: number, nowMs: number): ReceivedMessage[] {
     const queue = this.#queue;
     const { attemptId, visibilityMs } = this.#options;
-    const { metrics } = this.#node;
+    const { metrics, namespace, broker } = this.#node;
+    const { observer } = broker;
     const messages: ReceivedMessage[] = [];
     const most = Math.min(count, IN_FLIGHT_MAX - queue.unackedCount);
     const leaseMs = Math.max(visibilityMs, 1);
@@ -112,6 +113,9 @@ export class Reception implements PullWaiter, Waiting {
       metrics.delivered++;
       metrics.deliveredBytes += message.bodyBytes;
       if (lease.deliveryCount > 0) metrics.redelivered++;
+      if (observer !== null) {
+        observer.delivered('sqs', namespace, queue.name, message, lease.deliveryCount);
+      }
       if (attemptId !== null || visibilityMs === 0) this.#leased.push(lease);
     });
     if (attemptId !== null && messages.length > 0) this.#remember(attemptId, nowMs);
