@@ -69,10 +69,12 @@ test('what cannot be checked is refused at the start', () => {
     { name: 'a', token: 't' },
     { name: 'b', token: 't' },
   ]);
-  for (const pattern of ['', 'a..b', '.a', 'a.', 'a.>.b', 'a b', 'a.\tb']) {
+  for (const pattern of ['', 'a..b', '.a', 'a.', 'a.>.b', 'a  b', 'a b c', 'a.\tb']) {
     refused([{ name: 'a', password: 'x', subjects: { publish: { allow: [pattern] } } }]);
     refused([{ name: 'a', password: 'x', subjects: { subscribe: { deny: [pattern] } } }]);
   }
+  // Of subscriptions it is a rule for a queue group.
+  refused([{ name: 'a', password: 'x', subjects: { publish: { allow: ['a b'] } } }]);
   const permissions = { '/': { configure: '(', write: '', read: '' } };
   refused([{ name: 'a', password: 'x', permissions }]);
 });

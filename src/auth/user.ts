@@ -85,16 +85,20 @@ export class User implements Identity {
 
 function subjectPermissions(user: string, settings: SubjectSettings): SubjectPermissions {
   return {
-    publish: rules(user, settings.publish),
-    subscribe: rules(user, settings.subscribe),
+    publish: rules(user, settings.publish, isPattern),
+    subscribe: rules(user, settings.subscribe, isSubscription),
     allowResponses: settings.allowResponses ?? false,
   };
 }
 
-function rules(user: string, settings: RuleSettings = {}): SubjectRules {
+function rules(
+  user: string,
+  settings: RuleSettings = {},
+  isRule: (entry: string) => boolean,
+): SubjectRules {
   const { allow = null, deny = [] } = settings;
   for (const pattern of [...(allow ?? []), ...deny]) {
-    if (isPattern(pattern)) continue;
+    if (isRule(pattern)) continue;
     throw new BrokerError(
       'invalid-argument',
       `subjects of user ${user}: '${pattern}' is no subject; words are separated by single dots, ` +
@@ -103,6 +107,12 @@ function rules(user: string, settings: RuleSettings = {}): SubjectRules {
     );
   }
   return { allow, deny };
+}
+
+/** `subject`, or `subject queue-group`: a rule for that group alone. */
+function isSubscription(entry: string): boolean {
+  const [subject, queue, ...others] = entry.split(' ');
+  return isPattern(subject!) && (queue === undefined || isPattern(queue)) && others.length === 0;
 }
 
 function isPattern(pattern: string): boolean {
