@@ -445,6 +445,25 @@ test('what AMQP publishes to the topic exchange reaches NATS, properties as head
   await connection.close();
 });
 
+test('a NATS service answers who asks by AMQP', async () => {
+  const nc = await client();
+  nc.subscribe('double', {
+    callback: (_error, message) => void message.respond(`${Number(message.string()) * 2}`),
+  });
+  await nc.flush();
+  const connection = await amqp.connect(server.amqpUrl);
+  const channel = await connection.createChannel();
+  const answers: string[] = [];
+  const onAnswer = (message: amqp.ConsumeMessage | null): void =>
+    void answers.push(message!.content.toString());
+  await channel.consume('amq.rabbitmq.reply-to', onAnswer, { noAck: true });
+  const replyTo = { replyTo: 'amq.rabbitmq.reply-to' };
+  channel.publish('amq.topic', 'double', Buffer.from('21'), replyTo);
+  await eventually(() => answers.length === 1);
+  assert.deepEqual(answers, ['42']);
+  await connection.close();
+});
+
 test('a client is told that the server ends, and reconnects to the next one', async () => {
   const first = await startTestServer();
   const port = Number(first.nats.split(':')[1]);

@@ -37,6 +37,8 @@ const LOOK_EVERY_BYTES = 64 * 1024;
 /** Share of the pending limit from which on publishers are held up. */
 const STALL_SHARE = 0.75;
 const STALL_MS = 10;
+/** Part of the pending limit that is left while the broker is short of memory. */
+const SHORT_OF_MEMORY_SHARE = 1 / 16;
 
 const Pause = { Authentication: 1, Alarm: 2, Stall: 4 } as const;
 type Pause = (typeof Pause)[keyof typeof Pause];
@@ -346,7 +348,9 @@ export class NatsConnection implements Connection, AlarmListener {
   #lookAtPending(): void {
     this.#unlookedBytes = 0;
     const { pendingBytes } = this.sink;
-    const { pendingBytesMax } = this.node.broker.limits;
+    const { limits, alarms } = this.node.broker;
+    const share = alarms.memory ? SHORT_OF_MEMORY_SHARE : 1;
+    const pendingBytesMax = limits.pendingBytesMax * share;
     if (pendingBytes > pendingBytesMax * STALL_SHARE) this.#stallPublisher();
     if (pendingBytes <= pendingBytesMax || this.#slow) return;
     this.#slow = true;

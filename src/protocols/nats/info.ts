@@ -20,7 +20,7 @@ export function infoLine(connection: NatsConnection, lameDuck = false): string {
     proto: PROTOCOL_VERSION,
     go: GO_VERSION,
     host: node.address.host,
-    port: node.address.port,
+    port: peer.transport === 'websocket' ? peer.localPort : node.address.port,
     headers: true,
     auth_required: connection.needsCredentials,
     ...(peer.tls === 'required' ? { tls_required: true } : {}),

@@ -19,6 +19,10 @@ import { PublishLine } from './publish-line.ts';
 import { isLiteralSubject } from './subject.ts';
 import { TOPIC_EXCHANGE } from './subjects.ts';
 
+const SPACE = Buffer.from(' ');
+/** Names that the broker makes for those who wait for a reply. */
+const REPLY_PREFIX = 'amq.';
+
 const found = new Arguments();
 
 export class Publisher {
@@ -174,9 +178,18 @@ export class Publisher {
       }
       live.end();
     }
+    if (outcome === Outcome.Unrouted) outcome = this.#answer(target);
     const { observer } = node.broker;
     if (observer !== null) this.#tell(observer, target, outcome);
     if (outcome === Outcome.Unrouted) this.#noResponders();
+  }
+
+  /** A reply to whoever asked by AMQP and waits without a queue: found by its name alone. */
+  #answer({ routingKey }: CachedAddress): Outcome {
+    if (!routingKey.startsWith(REPLY_PREFIX)) return Outcome.Unrouted;
+    const destination = this.#connection.node.namespace.destination(routingKey);
+    if (destination === undefined || !('live' in destination)) return Outcome.Unrouted;
+    return destination.publish(this.#message);
   }
 
   #tell(observer: Observer, { route, routingKey }: CachedAddress, outcome: Outcome): void {
@@ -222,5 +235,3 @@ export class Publisher {
     connection.answerNoResponders(textOf(source, replyStart, replyEnd), this.#target!.routingKey);
   }
 }
-
-const SPACE = Buffer.from(' ');

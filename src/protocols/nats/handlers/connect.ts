@@ -63,7 +63,9 @@ export function connect(connection: NatsConnection, json: string): void {
   readOptions(json, options);
   connection.hasConnected();
   const { node, peer, sink } = connection;
-  if (options.tls_required && !sink.secured) throw fatal(Text.TlsRequired);
+  // A WebSocket's TLS may end at a proxy, where nobody here sees it.
+  const sees = peer.transport !== 'websocket';
+  if (options.tls_required && !sink.secured && sees) throw fatal(Text.TlsRequired);
   const unsupported = options.nkey || options.jwt || options.account || options.proxy_sig;
   if (unsupported !== '' || options.new_account) throw fatal(Text.AuthorizationViolation);
   const finish = (identity: Identity | null): void => accept(connection, options, identity);

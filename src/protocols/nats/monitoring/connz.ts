@@ -55,7 +55,7 @@ export function figuresOf(
     id: connection.id,
     ip: peer.remoteAddress,
     port: peer.remotePort,
-    type: 'nats',
+    type: peer.transport === 'websocket' ? 'websocket' : 'nats',
     startMs: connection.startedMs,
     lastMs: connection.lastActiveMs,
     stopMs,
