@@ -72,7 +72,7 @@ export type Place =
 export interface Binding {
   readonly from: Place;
   readonly to: Place;
-  /** Routing key or pattern; `'#'` unless told. */
+  /** Routing key or pattern; everything unless told. */
   readonly key?: string;
   /** The routing key under which it goes on; unless told, the one it has. */
   readonly as?: string;
@@ -99,7 +99,7 @@ export interface BrokerOptions {
   /** Of topics that a client makes by using them, and whether it may. */
   readonly topics?: { readonly partitions?: number; readonly autoCreate?: boolean };
   readonly namespaces?: readonly string[];
-  /** Of the default namespace. */
+  /** In the default namespace. */
   readonly bindings?: readonly Binding[];
   /** A level (`'error'` unless told), written to stderr; or somebody who takes every line. */
   readonly log?: LogLevel | LogSink;

@@ -3,10 +3,11 @@
  * declare them again; topics with Kafka's settings; bindings between whatever there is, made when it
  * is missing.
  */
-import type { DestinationName, SourceName } from '#core/routing/binding.ts';
 import type { Namespace } from '#core/namespace.ts';
 import { defaultQueueOptions } from '#core/queue/queue-options.ts';
-import type { Binding, ExchangeOptions, Place, QueueOptions, TopicOptions } from './api.ts';
+import { declareBinding } from '#management/binding-settings.ts';
+import type { Binding, ExchangeOptions, QueueOptions, TopicOptions } from './api.ts';
+import { BINDING, checkNames } from './options.ts';
 
 const ARGUMENTS = {
   ttlMs: 'x-message-ttl',
@@ -18,13 +19,10 @@ const ARGUMENTS = {
 } as const satisfies Record<Exclude<keyof QueueOptions, 'durable'>, string>;
 
 export function declareQueue(namespace: Namespace, name: string, options: QueueOptions): void {
+  checkNames('queue option', options, ['durable', ...Object.keys(ARGUMENTS)]);
   const { durable = true, ...given } = options;
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  const args = set.map(([option, value]) => {
-    const argument = ARGUMENTS[option as keyof typeof ARGUMENTS];
-    if (argument === undefined) throw new TypeError(`a queue has no option '${option}'`);
-    return [argument, value] as const;
-  });
+  const args = set.map(([option, value]) => [ARGUMENTS[option as keyof typeof ARGUMENTS], value]);
   namespace.declareQueue(name, {
     ...defaultQueueOptions(),
     ...Object.fromEntries(set),
@@ -34,6 +32,7 @@ export function declareQueue(namespace: Namespace, name: string, options: QueueO
 }
 
 export function declareTopic(namespace: Namespace, name: string, options: TopicOptions): void {
+  checkNames('topic option', options, ['partitions', 'config']);
   const { partitions = 1, config = {} } = options;
   const existing = namespace.topics.get(name);
   if (!existing) {
@@ -50,6 +49,7 @@ export function declareExchange(
   name: string,
   options: ExchangeOptions,
 ): void {
+  checkNames('exchange option', options, ['kind', 'durable']);
   const { kind, durable = true } = options;
   namespace.declareExchange(name, {
     kind,
@@ -62,26 +62,8 @@ export function declareExchange(
 }
 
 export function bind(namespace: Namespace, binding: Binding): void {
-  const { from, to, key = '#', as = null, arguments: args = {} } = binding;
-  const source = made(namespace, from);
-  const destination: DestinationName = made(namespace, to);
-  namespace.connect({ source, destination, routingKey: key, arguments: { ...args }, as });
-}
-
-function made(namespace: Namespace, place: Place): SourceName {
-  if ('queue' in place) {
-    if (!namespace.queues.has(place.queue)) declareQueue(namespace, place.queue, {});
-    return { kind: 'queue', name: place.queue };
-  }
-  if ('topic' in place) {
-    if (!namespace.topics.has(place.topic)) declareTopic(namespace, place.topic, {});
-    return { kind: 'topic', name: place.topic };
-  }
-  const { exchange } = place;
-  if (!namespace.exchanges.has(exchange)) {
-    declareExchange(namespace, exchange, { kind: 'topic' });
-  }
-  return { kind: 'exchange', name: exchange };
+  checkNames('field of a binding', binding, BINDING);
+  declareBinding(namespace.broker, { ...binding, namespace: namespace.name });
 }
 
 /** Removes all that a client could have made. */

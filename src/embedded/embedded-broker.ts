@@ -71,7 +71,7 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     const recorder = bounds === null ? null : new Recorder(core, bounds);
     core.observer = recorder;
     const credentials = credentialsOf(options.users);
-    const broker = new EmbeddedBroker({
+    return new EmbeddedBroker({
       core: core.defaultNamespace,
       addresses: new Addresses(bound, credentials),
       fate,
@@ -83,8 +83,6 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
       credentials,
       ports: settings.ports,
     });
-    for (const binding of options.bindings ?? []) await broker.bind(binding);
-    return broker;
   }
 
   get http(): HttpAddress {

@@ -8,7 +8,7 @@ import { didYouMean } from '#server/closest.ts';
 import type { Parts } from '#server/compose.ts';
 import { createLogger, type Logger } from '#server/log.ts';
 import { PORT_NAMES, type PortName } from '#server/settings.ts';
-import type { BrokerOptions, LimitName, Limits, LogSink, User } from './api.ts';
+import type { Binding, BrokerOptions, LimitName, Limits, LogSink, User } from './api.ts';
 import type { RecorderBounds } from './recorder.ts';
 
 export type ServerSettings = Parts['settings'];
@@ -36,6 +36,13 @@ const USER_FIELDS = [
   'token',
   'subjects',
 ] as const satisfies readonly (keyof User)[];
+export const BINDING = [
+  'from',
+  'to',
+  'key',
+  'as',
+  'arguments',
+] as const satisfies readonly (keyof Binding)[];
 const LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 const PORT_MAX = 65_535;
 const SPY_MESSAGES = 10_000;
@@ -48,26 +55,27 @@ const LIMITS: Record<keyof CoreLimits, true> & Record<LimitName, true> = Object.
 
 /** Throws TypeError. */
 export function checkOptions(options: BrokerOptions): void {
-  checkNames('option', options, OPTIONS);
+  checkNames('option of startBroker', options, OPTIONS);
   checkStore(options.store);
   checkOneOf('sync', options.sync, ['commit', 'os']);
   for (const name of options.protocols ?? []) checkOneOf('protocols', name, PROTOCOLS);
-  checkNames('ports.', options.ports, PROTOCOLS);
+  checkNames('protocol', options.ports, PROTOCOLS);
   for (const [name, port] of Object.entries(options.ports ?? {})) {
     checkInteger(`ports.${name}`, port, 0, PORT_MAX);
   }
-  checkNames('limits.', options.limits, Object.keys(LIMITS));
+  checkNames('limit', options.limits, Object.keys(LIMITS));
   for (const [name, limit] of Object.entries(options.limits ?? {})) {
     checkInteger(`limits.${name}`, limit, 1, Number.MAX_SAFE_INTEGER);
   }
-  checkNames('topics.', options.topics, ['partitions', 'autoCreate']);
-  for (const user of options.users ?? []) checkNames('users.', user, USER_FIELDS);
+  checkNames('option of topics', options.topics, ['partitions', 'autoCreate']);
+  for (const binding of options.bindings ?? []) checkNames('field of a binding', binding, BINDING);
+  for (const user of options.users ?? []) checkNames('field of a user', user, USER_FIELDS);
   if (options.users?.length === 0) {
     throw new TypeError('users is empty: leave it out, and everybody may come in');
   }
   if (typeof options.log === 'string') checkOneOf('log', options.log, LEVELS);
   if (typeof options.spy === 'object') {
-    checkNames('spy.', options.spy, ['messages', 'bytes']);
+    checkNames('option of spy', options.spy, ['messages', 'bytes']);
     for (const [name, bound] of Object.entries(options.spy)) {
       checkInteger(`spy.${name}`, bound, 1, Number.MAX_SAFE_INTEGER);
     }
@@ -76,17 +84,21 @@ export function checkOptions(options: BrokerOptions): void {
 
 function checkStore(store: BrokerOptions['store']): void {
   if (typeof store !== 'object') return checkOneOf('store', store, ['memory', 'temporary']);
-  checkNames('store.', store, ['folder']);
+  checkNames('kind of store', store, ['folder']);
   if (typeof store.folder === 'string' && store.folder !== '') return;
   throw new TypeError('store.folder is not the path of a folder');
 }
 
-function checkNames(prefix: string, given: object | undefined, known: readonly string[]): void {
+/** Throws TypeError. `what` is what a name stands for. */
+export function checkNames(
+  what: string,
+  given: object | undefined,
+  known: readonly string[],
+): void {
   for (const name of Object.keys(given ?? {})) {
     if (known.includes(name)) continue;
-    const full = prefix === 'option' ? `option '${name}'` : `'${prefix}${name}'`;
     const list = `there are ${known.join(', ')}`;
-    throw new TypeError(`startBroker has no ${full}${didYouMean(name, known)}; ${list}`);
+    throw new TypeError(`there is no ${what} '${name}'${didYouMean(name, known)}; ${list}`);
   }
 }
 
@@ -117,8 +129,8 @@ export function settingsOf(options: BrokerOptions): ServerSettings {
       autoCreate: options.topics?.autoCreate ?? true,
     },
     namespaces: options.namespaces ?? [],
-    bindings: [],
     users: options.users ?? null,
+    bindings: options.bindings ?? [],
   };
 }
 

@@ -17,7 +17,7 @@ const TABLE: Record<string, readonly string[]> = {
   'protocols/*': ['protocols/contract', 'core', 'wire'],
   management: ['management', 'core', 'auth'],
   server: ['*'],
-  embedded: ['embedded', 'server', 'core', 'storage'],
+  embedded: ['embedded', 'server', 'management', 'core', 'storage'],
   cli: ['cli'],
 };
 
