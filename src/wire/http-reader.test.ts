@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { HttpReader, type HttpReceiver } from './http-reader.ts';
-import { HttpMethod, HttpRefusal, type HttpRequest } from './http-request.ts';
+import { HttpMethod, type HttpRefusal, type HttpRequest } from './http-request.ts';
 
 const LIMITS = { headBytesMax: 4096, targetBytesMax: 1024, fieldsMax: 20, bodyBytesMax: 10_000 };
 

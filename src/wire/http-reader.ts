@@ -255,6 +255,7 @@ export class HttpReader {
     if (lineEnd < 0) return at;
     if (lineEnd === at || bytes[lineEnd - 1] !== CR) return this.#badChunk('a bare LF', at);
     const text = bytes.toString('latin1', at, lineEnd - 1);
+    // oxlint-disable-next-line no-control-regex -- they are what is looked for
     if (/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) return this.#badChunk('a control character', at);
     this.#takeLine(text, at);
     return lineEnd + 1;

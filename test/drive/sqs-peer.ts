@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Broker } from '#core/broker.ts';
 import type { Peer, Protocol } from '#protocols/contract.ts';
+import type { ActionName, Output } from '#protocols/sqs/actions.ts';
 import { sqs } from '#protocols/sqs/index.ts';
 import { connect, LOOPBACK, type DrivenConnection, type MemoryBroker } from './memory-broker.ts';
 
@@ -112,10 +113,10 @@ export class SqsPeer {
     return answers[0]!;
   }
 
-  /** The output of an action that works. */
-  async json(action: string, input: unknown = {}): Promise<Record<string, any>> {
+  /** The output of an action that works; bytes are base64 in it. */
+  async json<A extends ActionName>(action: A, input: unknown = {}): Promise<Output<A>> {
     const { status, body } = await this.ask(jsonRequest(action, input));
     assert.equal(status, 200, body);
-    return JSON.parse(body) as Record<string, any>;
+    return JSON.parse(body) as Output<A>;
   }
 }

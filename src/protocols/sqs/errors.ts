@@ -3,7 +3,7 @@
  * and the code of the Query protocol, which older SDKs know and which JSON repeats in the header
  * `x-amzn-query-error`. Every refusal of the core becomes one of them, exhaustively by type.
  */
-import { BrokerError, type BrokerErrorCode } from '#core/errors.ts';
+import type { BrokerError, BrokerErrorCode } from '#core/errors.ts';
 import type { FailedEntry } from './actions.ts';
 
 interface ErrorSpec {

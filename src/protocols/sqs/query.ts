@@ -161,7 +161,7 @@ function boolean(text: string, path: string): boolean {
 function numbered(node: Node): readonly (readonly [string, Node])[] {
   const found: [string, Node][] = [];
   for (const [name, child] of node.children) if (INDEX.test(name)) found.push([name, child]);
-  return found.sort(([a], [b]) => Number(a) - Number(b));
+  return found.toSorted(([a], [b]) => Number(a) - Number(b));
 }
 
 function listOf(node: Node, shape: ListShape, path: string, unknown: UnknownMember): unknown[] {

@@ -48,7 +48,7 @@ export function canonicalQuery(parameters: readonly QueryParameter[]): string {
   return parameters
     .filter(({ name }) => name !== 'X-Amz-Signature')
     .map(({ name, value }) => [escaped(name), escaped(value)] as const)
-    .sort(([a, x], [b, y]) => order(a, b) || order(x, y))
+    .toSorted(([a, x], [b, y]) => order(a, b) || order(x, y))
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
 }

@@ -132,7 +132,7 @@ async function clean(memory: MemoryBroker, protocol: Protocol): Promise<void> {
   const { queues } = memory.broker.defaultNamespace;
   const namespace = memory.broker.defaultNamespace;
   memory.warnings.length = 0;
-  for (const name of [...queues.keys()]) {
+  for (const name of queues.keys()) {
     if (name === 'witness') continue;
     namespace.deleteQueue(name, { ifUnused: false, ifEmpty: false, owner: null });
   }
@@ -163,10 +163,10 @@ class Witness {
     const sent = await this.#peer.json('SendMessage', { QueueUrl, MessageBody });
     const { Messages } = await this.#peer.json('ReceiveMessage', { QueueUrl });
     assert.deepEqual(
-      Messages.map((message: Record<string, string>) => [message['MessageId'], message['Body']]),
-      [[sent['MessageId'], MessageBody]],
+      Messages!.map(({ MessageId, Body }) => [MessageId, Body]),
+      [[sent.MessageId, MessageBody]],
     );
-    const { ReceiptHandle } = Messages[0];
+    const { ReceiptHandle } = Messages![0]!;
     await this.#peer.json('DeleteMessage', { QueueUrl, ReceiptHandle });
   }
 }
