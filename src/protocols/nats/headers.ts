@@ -67,18 +67,17 @@ function textOrBytes(bytes: Uint8Array): string | Uint8Array {
   }
 }
 
-/** A whole block; nothing at all when there are no headers. */
+/** A name that clients take; nats.js closes its connection over any other one. */
+const NAME = /^[!-9;-~]+$/;
+
+/** A whole block; nothing at all when there are no headers. Names that no client takes are left out. */
 export function encodeHeaders(
   headers: readonly (readonly [name: string, value: string])[],
 ): Buffer {
-  if (headers.length === 0) return Buffer.alloc(0);
-  const lines = headers.map(([name, value]) => `${safeName(name)}: ${safeValue(value)}\r\n`);
-  return Buffer.from(`${VERSION}\r\n${lines.join('')}\r\n`);
-}
-
-/** No name ends a line or itself early; clients refuse one that is empty. */
-function safeName(name: string): string {
-  return name === '' ? '_' : name.replaceAll(/[\r\n:]/g, '_');
+  const lines = headers
+    .filter(([name]) => NAME.test(name))
+    .map(([name, value]) => `${name}: ${safeValue(value)}\r\n`);
+  return lines.length === 0 ? Buffer.alloc(0) : Buffer.from(`${VERSION}\r\n${lines.join('')}\r\n`);
 }
 
 function safeValue(value: string): string {
