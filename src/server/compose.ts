@@ -64,6 +64,8 @@ export interface RunningServer {
   tick(): void;
   /** Tells every connection that the clock was moved, before `tick`. */
   step(byMs: number): void;
+  /** Nothing is left to do in this turn. */
+  isIdle(): boolean;
   /** Resolves when nothing is left to do in this turn, and output is the kernel's. */
   settled(): Promise<void>;
   /** More ports of the same protocols, on which only that namespace is seen. */
@@ -139,6 +141,7 @@ class Composition {
       step: (byMs) => {
         for (const door of this.#doors) door.step(byMs);
       },
+      isIdle: () => this.#services.turn.isIdle,
       settled: () => this.#settled(),
       openPorts: (namespace, ports) => this.#openPorts(broker, namespace, ports),
       stop: (graceMs = DRAIN_MS) => {
