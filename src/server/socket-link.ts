@@ -80,6 +80,8 @@ export class SocketLink implements ByteSink {
   #starved = false;
   #pausedByProtocol = false;
   #pausedByOutput = false;
+  /** Nothing was sent since the last tick. */
+  #isQuiet = false;
   #ended = false;
   #endDeadlineMs = Infinity;
 
@@ -176,6 +178,7 @@ export class SocketLink implements ByteSink {
 
   flush(): void {
     this.#scheduled = false;
+    this.#isQuiet = false;
     if (this.#upgrading) return;
     const parts = this.output.take();
     const owners = this.output.takeOwners();
@@ -197,6 +200,8 @@ export class SocketLink implements ByteSink {
 
   tick(nowMs: number): void {
     if (!this.#ended) {
+      if (this.#isQuiet) this.output.trim();
+      this.#isQuiet = true;
       this.#connection?.tick(nowMs);
       return;
     }

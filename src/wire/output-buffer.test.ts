@@ -93,4 +93,22 @@ describe('output buffer', () => {
     assert.deepEqual(output.takeOwners(), [owner]);
     assert.deepEqual(output.takeOwners(), []);
   });
+
+  test('it gives back what has grown when nothing waits in it, and not before', () => {
+    const output = new OutputBuffer();
+    const { bytes: first } = output;
+    output.trim();
+    assert.equal(output.bytes, first, 'there is nothing to give back');
+    write(output, 100_000, 1);
+    output.trim();
+    const parts = output.take();
+    output.trim();
+    assert.ok(output.bytes.length >= 100_000, 'what was taken lies in it');
+    output.gone();
+    output.trim();
+    assert.equal(output.bytes.length, first.length);
+    assert.ok(parts[0]!.every((byte) => byte === 1));
+    write(output, 10, 2);
+    assert.deepEqual(output.take(), [Buffer.alloc(10, 2)]);
+  });
 });

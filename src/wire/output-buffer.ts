@@ -105,6 +105,14 @@ export class OutputBuffer {
     if (this.#isFree && this.position === this.#start) this.position = this.#start = 0;
   }
 
+  /** Gives a buffer that has grown back, when nothing waits in it: for a connection that is quiet now,
+   * and may be one of ten thousand that got much at once. Never between `reserve` and `advance`. */
+  trim(): void {
+    if (this.bytes.length === FIRST_BYTES || !this.#isFree || this.position > this.#start) return;
+    this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.position = this.#start = 0;
+  }
+
   /** Nothing outside the open part refers to `bytes`. */
   get #isFree(): boolean {
     return this.#out === 0 && this.#parts.length === 0;
