@@ -5,7 +5,7 @@ import { batch, Key, KafkaPeer, kafkaOf, request } from '#test/drive/kafka-peer.
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
 import { CloseReason, type Protocol } from '#protocols/contract.ts';
 import type { Writer } from '#wire/writer.ts';
-import { Assembly } from './assembly.ts';
+import { Assembly } from '#core/assembly.ts';
 import type { KafkaConnection } from './connection.ts';
 
 const KIB = 1024;

@@ -11,7 +11,7 @@
  * until there is memory again. So does the middle of a large request while there are too many
  * (assembly.ts).
  */
-import { type Assembler, SMALL_ASSEMBLY_BYTES } from './assembly.ts';
+import { type Assembler, SMALL_ASSEMBLY_BYTES } from '#core/assembly.ts';
 import { Call } from './call.ts';
 import { type FrameReceiver, Frames } from './frames.ts';
 import { MALFORMED } from './handler.ts';

@@ -9,7 +9,7 @@ import type { Namespace } from '#core/namespace.ts';
 import type { Topic } from '#core/topic/topic.ts';
 import type { Peer } from '#protocols/contract.ts';
 import { BlockPool } from '#wire/block-pool.ts';
-import { Assembly } from './assembly.ts';
+import { Assembly } from '#core/assembly.ts';
 import type { KafkaConnection } from './connection.ts';
 import { FetchSessions } from './fetch-session.ts';
 import type { Handler } from './handler.ts';

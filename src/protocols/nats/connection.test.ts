@@ -290,6 +290,24 @@ test('a subscriber that does not read: publishers are held up, then it is cut of
   assert.equal((JSON.parse(page.body) as Record<string, unknown>)['slow_consumers'], 1);
 });
 
+test('large messages that begin to arrive and do not end take a bounded amount of memory', async () => {
+  await start({ assembledBytesMax: 350_000 });
+  const peers = await Promise.all([open(), open(), open(), open()]);
+  const paused = (): boolean[] => peers.map(({ sink }) => sink.paused);
+  const begin = Buffer.from(`PUB a 150000\r\n${'x'.repeat(100_000)}`);
+  for (const peer of peers.slice(0, 3)) peer.send(begin);
+  assert.deepEqual(paused(), [false, false, false, false]);
+  peers[3].send(begin);
+  assert.deepEqual(paused(), [false, true, true, true], 'the first goes on');
+  assert.equal(await peers[0].say('x'.repeat(50_000), 'PING'), 'PONG\r\n');
+  assert.deepEqual(paused(), [false, false, false, false]);
+  peers[0].send(begin);
+  assert.deepEqual(paused(), [true, false, true, true]);
+  pass(peers[1], 61);
+  assert.match(await peers[1].heard(), /Stale Connection/, 'who keeps the others waiting goes');
+  assert.deepEqual(paused(), [false, false, false, false]);
+});
+
 test('large messages for many are copied once', async () => {
   const peers = await Promise.all([open(), open(), open()]);
   for (const peer of peers) await peer.say('SUB big 1');

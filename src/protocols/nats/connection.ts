@@ -4,10 +4,6 @@
  * A read is walked in place, operation by operation; what is cut off at its end is kept and
  * completed by the next read. While a password is being checked nothing further is read. Replies and
  * deliveries go into `output` and leave with one write per turn.
- *
- * Reading stops (`sink.pause`) for three reasons, each on its own: a password is being checked; the
- * broker is short of memory and this client publishes what is kept; a subscriber of what it
- * publishes has fallen far behind and gets a moment to catch up.
  */
 import type { AlarmListener } from '#core/broker.ts';
 import type { Identity } from '#core/authenticator.ts';
@@ -25,6 +21,7 @@ import type { NatsNode } from './node.ts';
 import { PongQueue } from './pong-queue.ts';
 import { hasWords } from './subject.ts';
 import { Publisher } from './publisher.ts';
+import { Pause, Reading } from './reading.ts';
 import { Remainder } from './remainder.ts';
 import { TOPIC_EXCHANGE } from './subjects.ts';
 import { Subscription } from './subscription.ts';
@@ -39,9 +36,6 @@ const STALL_SHARE = 0.75;
 const STALL_MS = 10;
 /** Part of the pending limit that is left while the broker is short of memory. */
 const SHORT_OF_MEMORY_SHARE = 1 / 16;
-
-const Pause = { Authentication: 1, Alarm: 2, Stall: 4 } as const;
-type Pause = (typeof Pause)[keyof typeof Pause];
 
 const found = new Arguments();
 
@@ -82,11 +76,11 @@ export class NatsConnection implements Connection, AlarmListener {
   readonly keepalive: Keepalive;
   readonly #publisher: Publisher;
   readonly #remainder = new Remainder();
+  readonly #reading: Reading;
   readonly #pongs: PongQueue;
   #connected = false;
   #authDeadlineMs: number;
   #endAtMs = Infinity;
-  #pauses = 0;
   #storedPublisher = false;
   #unlookedBytes = 0;
   #slow = false;
@@ -105,6 +99,7 @@ export class NatsConnection implements Connection, AlarmListener {
     this.#authDeadlineMs = this.needsCredentials ? this.nowMs + AUTH_MS_MAX : Infinity;
     if (anonymous !== null) this.#setIdentity(anonymous);
     this.keepalive = new Keepalive(this, this.nowMs);
+    this.#reading = new Reading(sink, node.assembly);
     this.#pongs = new PongQueue(this);
     this.#publisher = new Publisher(this);
     node.metrics.connectionsOpened++;
@@ -132,12 +127,13 @@ export class NatsConnection implements Connection, AlarmListener {
         at = this.#remainder.keep(chunk, walked, chunk.length);
       }
     }
+    if (!this.hasEnded) this.#reading.gathered(this.#remainder.length, this.nowMs);
     const messages = this.inMessages - messagesBefore;
     if (messages > 0) this.#countPublished(messages, this.inBytes - bytesBefore);
   }
 
   get #isHeld(): boolean {
-    return (this.#pauses & Pause.Authentication) !== 0;
+    return this.#reading.has(Pause.Authentication);
   }
 
   #walkRemainder(): void {
@@ -259,7 +255,7 @@ export class NatsConnection implements Connection, AlarmListener {
 
   /** Reads no further until the promise is settled. */
   holdFor(promise: Promise<Identity | null>, finish: (identity: Identity | null) => void): void {
-    this.#pause(Pause.Authentication);
+    this.#reading.pause(Pause.Authentication);
     void promise.then((identity) => this.#goOn(identity, finish));
   }
 
@@ -273,7 +269,7 @@ export class NatsConnection implements Connection, AlarmListener {
       this.#fail(error);
       return;
     }
-    this.#resume(Pause.Authentication);
+    this.#reading.resume(Pause.Authentication);
     const waiting = this.#remainder.take();
     if (waiting.length > 0) this.receive(waiting);
   }
@@ -373,17 +369,6 @@ export class NatsConnection implements Connection, AlarmListener {
 
   // -- pausing ------------------------------------------------------------------------------------
 
-  #pause(reason: Pause): void {
-    if (this.#pauses === 0) this.sink.pause();
-    this.#pauses |= reason;
-  }
-
-  #resume(reason: Pause): void {
-    if ((this.#pauses & reason) === 0) return;
-    this.#pauses &= ~reason;
-    if (this.#pauses === 0 && !this.hasEnded) this.sink.resume();
-  }
-
   #stallPublisher(): void {
     const { live, totals } = this.node;
     if (live.publisher === null) return;
@@ -394,10 +379,10 @@ export class NatsConnection implements Connection, AlarmListener {
 
   /** It publishes faster than somebody reads. */
   stall(): void {
-    if ((this.#pauses & Pause.Stall) !== 0) return;
-    this.#pause(Pause.Stall);
+    if (this.#reading.has(Pause.Stall)) return;
+    this.#reading.pause(Pause.Stall);
     const { schedule } = this.node.broker;
-    schedule.at(this.nowMs + STALL_MS, () => this.#resume(Pause.Stall));
+    schedule.at(this.nowMs + STALL_MS, () => this.#reading.resume(Pause.Stall));
   }
 
   /** A queue or topic took a message. From now on alarms concern this connection. */
@@ -410,8 +395,8 @@ export class NatsConnection implements Connection, AlarmListener {
   }
 
   alarmed(): void {
-    if (this.node.broker.alarms.memory) this.#pause(Pause.Alarm);
-    else this.#resume(Pause.Alarm);
+    if (this.node.broker.alarms.memory) this.#reading.pause(Pause.Alarm);
+    else this.#reading.resume(Pause.Alarm);
   }
 
   // -- time and the end ---------------------------------------------------------------------------
@@ -426,7 +411,8 @@ export class NatsConnection implements Connection, AlarmListener {
     this.#remainder.rest();
     if (nowMs >= this.#endAtMs) this.end('Server Shutdown');
     else if (nowMs >= this.#authDeadlineMs) this.#fail(fatal(Text.AuthenticationTimeout));
-    else if (this.#pauses !== 0) this.keepalive.heard(nowMs);
+    else if (this.#reading.isLate(nowMs)) this.#fail(fatal(Text.StaleConnection));
+    else if (this.#reading.isPaused) this.keepalive.heard(nowMs);
     else if (this.keepalive.isStale(nowMs)) {
       this.node.totals.staleConnections++;
       this.#fail(fatal(Text.StaleConnection));
@@ -473,6 +459,7 @@ export class NatsConnection implements Connection, AlarmListener {
     this.node.leave(this, reason);
     this.#unsubscribeAll();
     this.#remainder.take();
+    this.#reading.end(this.nowMs);
     const { node } = this;
     if (this.#storedPublisher) node.broker.offAlarm(this);
     node.metrics.connectionsClosed++;

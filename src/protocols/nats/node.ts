@@ -2,6 +2,7 @@
  * NatsNode: what all NATS connections of one broker share: routes, queue groups, the message being
  * published just now, who is connected, and the figures that the monitoring pages show.
  */
+import { Assembly } from '#core/assembly.ts';
 import type { Broker } from '#core/broker.ts';
 import type { ProtocolMetrics } from '#core/metrics.ts';
 import type { Namespace } from '#core/namespace.ts';
@@ -29,6 +30,7 @@ export class NatsNode {
   readonly routes: AddressCache;
   readonly foreign: ForeignMessages;
   readonly live = new LivePublish();
+  readonly assembly: Assembly;
   readonly connections = new Map<number, NatsConnection>();
   /** The last ones that ended, newest last. */
   readonly closed: ConnectionFigures[] = [];
@@ -56,6 +58,7 @@ export class NatsNode {
     const bytes = broker.ports.random.bytes(ID_CHARACTERS);
     this.serverId = `N${Array.from(bytes, (byte) => BASE32[byte & 31]).join('')}`;
     this.serverName = `posthorn-${broker.clusterId}`;
+    this.assembly = new Assembly(broker.limits.assembledBytesMax);
     this.routes = subjectCache(this.namespace);
     this.foreign = new ForeignMessages(broker.envelopes);
   }

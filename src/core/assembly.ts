@@ -1,11 +1,9 @@
 /**
- * Assembly: the memory of requests that have begun to arrive, over all connections, before anybody
- * knows who sends them. A connection may always gather a little; past that its bytes count here, and
+ * Assembly: the memory of requests that have begun to arrive, over all connections of a protocol,
+ * before anybody knows who sends them. A connection may always gather a little; past that its bytes count here, and
  * while there are too many of them nobody gathers more, but one: the one that began first, so that
  * there is always somebody who can finish. It must do so in time. Whole requests that wait for their
  * turn count too, but are not in the way of others.
- *
- * While memory is short, nobody gathers a large Produce at all, as no AMQP publisher does either.
  */
 
 /** What a connection may gather without being asked. */
