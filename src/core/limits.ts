@@ -17,7 +17,7 @@ export interface Limits {
   readonly subscriptionsMax: number;
   /** What may wait for a subscriber that does not read before it is cut off (NATS: max_pending). */
   readonly pendingBytesMax: number;
-  /** Bytes of large Kafka requests that have begun to arrive, over all connections. */
+  /** Bytes of large requests that have begun to arrive, over all connections of a protocol. */
   readonly assembledBytesMax: number;
   readonly connectionsMax: number;
   readonly channelsMax: number;
