@@ -354,11 +354,16 @@ export class Broker implements QueueServices {
     await inParallel(queues, ({ namespace, name, value }) =>
       this.namespace(namespace).recoverQueue(name[0]!, queueFrom(value)),
     );
+    const delays = found.get('delay-line') ?? [];
+    await inParallel(delays, ({ namespace, name, value }) =>
+      this.namespace(namespace).delays.recover(name[0]!, value),
+    );
     for (const { namespace, name } of found.get('binding') ?? []) {
       this.namespace(namespace).binder.recover(name);
     }
     await this.acks.recovered();
-    await this.#removeOrphans(topics, queues);
+    await this.#removeOrphans(topics, [...queues, ...delays]);
+    for (const { delays: lines } of this.#namespaces.values()) lines.begin();
   }
 
   /** Logs that no definition names. */

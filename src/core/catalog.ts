@@ -15,7 +15,8 @@ export type CatalogKind =
   | 'queue'
   | 'topic'
   | 'start'
-  | 'binding';
+  | 'binding'
+  | 'delay-line';
 
 export interface CatalogEntry {
   readonly namespace: string;

@@ -29,6 +29,7 @@ export function exchangeJson(options: ExchangeOptions): Table {
   const table: Table = { kind: options.kind };
   if (options.autoDelete) table['autoDelete'] = true;
   if (options.internal) table['internal'] = true;
+  if (options.delayed) table['delayed'] = true;
   if (options.alternateExchange !== null) table['alternateExchange'] = options.alternateExchange;
   if (Object.keys(options.arguments).length > 0) table['arguments'] = toJson(options.arguments);
   return table;
@@ -41,6 +42,7 @@ export function exchangeFrom(value: unknown): ExchangeOptions {
     durable: true,
     autoDelete: table['autoDelete'] === true,
     internal: table['internal'] === true,
+    delayed: table['delayed'] === true,
     alternateExchange: (table['alternateExchange'] ?? null) as string | null,
     arguments: tableFrom(table['arguments'] ?? {}),
   };

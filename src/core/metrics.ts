@@ -37,9 +37,13 @@ export class Metrics {
   expired = 0;
   overflowed = 0;
   deadLettered = 0;
-  /** Records of topics that were handed to bound queues, and those that such a queue refused. */
+  /** Messages that entered a queue or topic and went on to what is bound to it, and those of them
+   * that were refused. */
   fed = 0;
   feedRefused = 0;
+  /** Delayed messages that found no queue when their time came, and those that one refused. */
+  delayedUnrouted = 0;
+  delayedRefused = 0;
   /** Records that could not be read although their batch is whole: a producer's own fault. */
   malformedRecords = 0;
 

@@ -9,6 +9,7 @@
 import { Binder } from './routing/binder.ts';
 import type { Arguments, BindingName, DestinationName, LiveBinding } from './routing/binding.ts';
 import type { Broker } from './broker.ts';
+import { DelayLines } from './routing/delay-lines.ts';
 import { exchangeFrom, exchangeJson, queueJson } from './definitions.ts';
 import type { QueueDefinition, TopicDefinition } from './definitions.ts';
 import { checkExchange, checkQueue, inequivalent, refusal } from './routing/equivalence.ts';
@@ -48,6 +49,7 @@ export class Namespace implements RouterTables, QueueHome {
   readonly exchanges = new Map<string, Exchange>();
   readonly queues = new Map<string, Queue>();
   readonly binder: Binder;
+  readonly delays: DelayLines;
   readonly #topics: TopicTable;
   readonly #live = new Map<string, LiveSubscriber>();
   readonly #owned = new Map<object, Set<Queue>>();
@@ -57,6 +59,7 @@ export class Namespace implements RouterTables, QueueHome {
     this.broker = broker;
     this.router = new Router(this, broker.envelopes, broker.limits.cachedRoutesMax);
     this.binder = new Binder(this);
+    this.delays = new DelayLines(this);
     this.#topics = new TopicTable(this);
     for (const [exchangeName, kind] of PREDECLARED_EXCHANGES) {
       const options = {
@@ -94,6 +97,7 @@ export class Namespace implements RouterTables, QueueHome {
     this.#checkName('exchange', name);
     const exchange = new Exchange(name, options);
     this.#addExchange(exchange);
+    if (options.delayed) this.delays.declare(exchange);
     if (options.durable) {
       this.broker.catalog.set('exchange', this.name, [name], exchangeJson(options));
     }
@@ -130,6 +134,7 @@ export class Namespace implements RouterTables, QueueHome {
     this.exchanges.delete(name);
     if (exchange.options.durable) this.broker.catalog.delete('exchange', this.name, [name]);
     this.binder.unbindAll('exchange', name);
+    this.delays.drop(exchange);
   }
 
   /** Throws BrokerError 'not-found'. */

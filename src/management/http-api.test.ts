@@ -12,6 +12,7 @@ const figures: BrokerFigures = {
   queues: 3,
   messagesReady: 20,
   messagesUnacknowledged: 4,
+  messagesDelayed: 5,
   consumers: 2,
   topics: 1,
   partitions: 6,

@@ -24,6 +24,7 @@ export interface BrokerFigures {
   queues: number;
   messagesReady: number;
   messagesUnacknowledged: number;
+  messagesDelayed: number;
   consumers: number;
   topics: number;
   partitions: number;
@@ -63,8 +64,10 @@ const BROKER_COUNTERS: Record<Exclude<keyof Metrics, 'protocols' | 'protocol'>, 
   expired: 'Messages that expired in a queue.',
   overflowed: 'Messages dropped or refused because a queue was full.',
   deadLettered: 'Messages that were dead-lettered.',
-  fed: 'Records of topics handed to bound queues.',
-  feedRefused: 'Records of topics that a bound queue refused.',
+  fed: 'Messages that entered a queue or topic and went on to what is bound to it.',
+  feedRefused: 'Messages that went on so and were refused.',
+  delayedUnrouted: 'Delayed messages that found no queue when their time came.',
+  delayedRefused: 'Delayed messages that a queue refused when their time came.',
   malformedRecords: 'Records that could not be read although their batch is whole.',
 };
 
@@ -72,6 +75,7 @@ const FIGURES: Record<keyof BrokerFigures, string> = {
   queues: 'Queues.',
   messagesReady: 'Messages in queues, ready for delivery.',
   messagesUnacknowledged: 'Messages delivered and not yet settled.',
+  messagesDelayed: 'Messages that wait for their time, in queues and exchanges.',
   consumers: 'Consumers of queues.',
   topics: 'Topics.',
   partitions: 'Partitions of all topics.',

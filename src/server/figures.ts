@@ -10,6 +10,7 @@ export function figuresOf(broker: Broker): BrokerFigures {
     queues: broker.queueCount,
     messagesReady: 0,
     messagesUnacknowledged: 0,
+    messagesDelayed: 0,
     consumers: 0,
     topics: 0,
     partitions: broker.partitionCount,
@@ -19,10 +20,12 @@ export function figuresOf(broker: Broker): BrokerFigures {
     memoryAlarm: broker.alarms.memory,
     diskAlarm: broker.alarms.disk,
   };
-  for (const { queues, topics, exchanges } of broker.namespaces.values()) {
+  for (const { queues, topics, exchanges, delays } of broker.namespaces.values()) {
     figures.topics += topics.size;
     figures.exchanges += exchanges.size;
+    figures.messagesDelayed += delays.size;
     for (const queue of queues.values()) {
+      figures.messagesDelayed += queue.delayedCount;
       figures.messagesReady += queue.readyCount;
       figures.messagesUnacknowledged += queue.unackedCount;
       figures.consumers += queue.consumerCount;

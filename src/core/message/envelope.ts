@@ -91,6 +91,8 @@ export interface OriginExtras {
   /** Points `message.source` at new bytes with this address; the rest as it was, but for a message
    * that died, which loses its expiration. */
   readdress?: (message: Message, exchange: string, routingKey: string, died: boolean) => void;
+  /** Points `message.source` at new bytes in which this application header has this value. */
+  setHeader?: (message: Message, name: string, value: HeaderValue) => void;
 }
 
 /** The decoders by origin; each protocol registers its own when it is made. */
@@ -127,10 +129,29 @@ export class Envelopes {
     if (!decoder) return;
     const envelope = decoder(message);
     if (died) envelope.expirationMs = null;
+    this.#makePlain(message, envelope);
+    readdressNeutral(message, exchange, routingKey);
+  }
+
+  /** Gives an application header another value. A message whose origin cannot do that goes on as a
+   * plain record. Throws BrokerError as `decode`. */
+  setHeader(message: Message, name: string, value: HeaderValue): void {
+    const setHeader = this.#extras.get(message.origin)?.setHeader;
+    if (setHeader) {
+      setHeader(message, name, value);
+      return;
+    }
+    const envelope = this.decode(message);
+    const others = envelope.headers.filter((header) => header.name !== name);
+    envelope.headers = [...others, { name, value }];
+    this.#makePlain(message, envelope);
+    readdressNeutral(message, envelope.exchange, envelope.routingKey);
+  }
+
+  #makePlain(message: Message, envelope: Envelope): void {
     encodeNeutral(envelope, message);
     message.headers = new Uint8Array(message.headers.subarray(0, message.headersEnd));
     message.origin = Origin.None;
-    readdressNeutral(message, exchange, routingKey);
   }
 
   /**

@@ -38,6 +38,7 @@ export function checkExchange(
 ): void {
   const fields = [
     ['type', received.kind, current.kind],
+    ['delayed', received.delayed ?? false, current.delayed ?? false],
     ['durable', received.durable, current.durable],
     ['auto_delete', received.autoDelete, current.autoDelete],
     ['internal', received.internal, current.internal],

@@ -18,6 +18,8 @@ export interface ExchangeOptions {
   readonly internal: boolean;
   /** Gets what none of its bindings match. */
   readonly alternateExchange: string | null;
+  /** Keeps messages that have a delay until their time. Absent: no. */
+  readonly delayed?: boolean;
   /** As declared, for the protocol's equivalence texts. */
   readonly arguments: Arguments;
 }
@@ -78,6 +80,8 @@ export class Exchange {
   readonly matcher: Matcher;
   /** Live bindings, which no table knows. Binder only. */
   liveCount = 0;
+  /** Where messages with a delay wait, when it is one that delays. DelayLines only sets it. */
+  delay: Destination | null = null;
   /** Router only. */
   readonly routes = new RouteCache();
   /** RouteChanges only. */

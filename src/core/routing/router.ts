@@ -8,7 +8,7 @@
  */
 import type { Binding } from './binding.ts';
 import { Doorkeeper } from './doorkeeper.ts';
-import type { Envelopes, Header } from '../message/envelope.ts';
+import type { Envelope, Envelopes } from '../message/envelope.ts';
 import { NO_TARGETS, Route } from './exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { Readdressed } from './readdressed.ts';
@@ -60,7 +60,7 @@ export class Router {
   /** Null: each message decides. */
   #find(exchange: Exchange, routingKey: string): readonly Destination[] | null {
     const { matcher } = exchange;
-    if (!exchange.isDefault && !matcher.needsHeaders) {
+    if (!exchange.isDefault && !matcher.needsHeaders && exchange.delay === null) {
       const matched = this.#matched;
       matched.length = 0;
       matcher.match(routingKey, null, matched);
@@ -70,14 +70,13 @@ export class Router {
     }
     const walk = new Walk(this.#tables, this.#envelopes, [routingKey], null);
     walk.from(exchange);
-    return walk.needsHeaders ? null : walk.targets();
+    return walk.needsMessage ? null : walk.targets();
   }
 
   /** The destinations of this one message. */
   targets(route: Route, routingKey: string, message: Message): readonly Destination[] {
     if (route.cacheable) return route.targets;
-    const headers = (): readonly Header[] => this.#envelopes.decode(message).headers;
-    const walk = new Walk(this.#tables, this.#envelopes, [routingKey], headers);
+    const walk = new Walk(this.#tables, this.#envelopes, [routingKey], message);
     walk.from(route.exchange);
     return walk.targets();
   }
@@ -91,12 +90,20 @@ export class Router {
   ): readonly Destination[] {
     const exchange = this.#tables.exchanges.get(exchangeName);
     if (!exchange) return NO_TARGETS;
+    return this.targetsFrom(exchange, routingKeys, message);
+  }
+
+  /** As `targetsOfMany`. */
+  targetsFrom(
+    exchange: Exchange,
+    routingKeys: readonly string[],
+    message: Message,
+  ): readonly Destination[] {
     if (routingKeys.length === 1) {
       const routingKey = routingKeys[0]!;
       return this.targets(this.routeFrom(exchange, routingKey), routingKey, message);
     }
-    const headers = (): readonly Header[] => this.#envelopes.decode(message).headers;
-    const walk = new Walk(this.#tables, this.#envelopes, routingKeys, headers);
+    const walk = new Walk(this.#tables, this.#envelopes, routingKeys, message);
     walk.from(exchange);
     return walk.targets();
   }
@@ -138,14 +145,14 @@ interface Turn {
   readonly address: Address;
 }
 
-/** One way through the exchanges. `headers` null: not known, matchers that need them are skipped. */
+/** One way through the exchanges. `message` null: not known, who needs it is skipped. */
 class Walk {
-  needsHeaders = false;
+  needsMessage = false;
   readonly #tables: RouterTables;
   readonly #envelopes: Envelopes;
   readonly #routingKeys: readonly string[];
-  readonly #headers: (() => readonly Header[]) | null;
-  #decoded: readonly Header[] | null = null;
+  readonly #message: Message | null;
+  #envelope: Envelope | null = null;
   readonly #targets = new Set<Destination>();
   readonly #readdressed: Readdressed[] = [];
   readonly #turns = new Map<string, Turn>();
@@ -154,12 +161,12 @@ class Walk {
     tables: RouterTables,
     envelopes: Envelopes,
     routingKeys: readonly string[],
-    headers: (() => readonly Header[]) | null,
+    message: Message | null,
   ) {
     this.#tables = tables;
     this.#envelopes = envelopes;
     this.#routingKeys = routingKeys;
-    this.#headers = headers;
+    this.#message = message;
   }
 
   from(start: Exchange): void {
@@ -230,15 +237,18 @@ class Walk {
       }
       return found;
     }
-    const { matcher } = exchange;
-    if (matcher.needsHeaders) {
-      this.needsHeaders = true;
-      if (this.#headers === null) return true;
-      this.#decoded ??= this.#headers();
+    const { matcher, delay } = exchange;
+    if (matcher.needsHeaders || delay !== null) {
+      this.needsMessage = true;
+      if (this.#message === null) return true;
+      this.#envelope ??= this.#envelopes.decode(this.#message);
     }
-    for (const routingKey of routingKeys) {
-      matcher.match(routingKey, this.#decoded, matched);
+    if (delay !== null && (this.#envelope!.delayMs ?? 0) > 0) {
+      this.#reach(delay, address);
+      return true;
     }
+    const headers = this.#envelope === null ? null : this.#envelope.headers;
+    for (const routingKey of routingKeys) matcher.match(routingKey, headers, matched);
     return matched.length > 0;
   }
 }

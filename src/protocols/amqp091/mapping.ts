@@ -275,4 +275,18 @@ function readdress(message: Message, exchange: string, routingKey: string, died:
   message.sourceEnd = bytes.length;
 }
 
-export const ORIGIN_EXTRAS: OriginExtras = { isValid, readdress };
+function setHeader(message: Message, name: string, value: HeaderValue): void {
+  const { source, sourceStart, sourceEnd } = message;
+  const routingKeyAt = sourceStart + 1 + source[sourceStart]!;
+  const propertiesAt = routingKeyAt + 1 + source[routingKeyAt]!;
+  const properties = decodeProperties(source, propertiesAt, sourceEnd);
+  properties.headers ??= new FieldTable();
+  properties.headers.set(name, fieldValue(value));
+  const address = source.subarray(sourceStart, propertiesAt);
+  const bytes = Buffer.concat([address, encodeProperties(properties)]);
+  message.source = bytes;
+  message.sourceStart = 0;
+  message.sourceEnd = bytes.length;
+}
+
+export const ORIGIN_EXTRAS: OriginExtras = { isValid, readdress, setHeader };

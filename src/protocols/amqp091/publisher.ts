@@ -12,7 +12,9 @@
  * Order of refusals as in RabbitMQ: immediate, size, exchange, internal, reply-to, expiration, CC
  * and BCC, user-id; then routing, basic.return, and last the confirm.
  */
+import { DELAY_HEADER } from '#core/message/delay.ts';
 import { AddressCache, type CachedAddress } from '#core/routing/address-cache.ts';
+import type { Exchange } from '#core/routing/exchange.ts';
 import { Outcome, Message, Origin } from '#core/message/message.ts';
 import { copyBytes } from '#core/message/record.ts';
 import { Permission } from '#core/authenticator.ts';
@@ -21,7 +23,7 @@ import type { Channel } from './channel.ts';
 import { Method, ReplyCode, textOf } from './codec.ts';
 import { AddressedContent, deliverPrefix, writeReturn } from './delivery.ts';
 import { accessRefused, notFound, notImplemented, preconditionFailed, thing } from './errors.ts';
-import { RoutingHeader, scanTable } from './field-table.ts';
+import { fieldText, RoutingHeader, scanTable } from './field-table.ts';
 import {
   decodeProperties,
   DELIVERY_MODE_PERSISTENT,
@@ -94,6 +96,7 @@ export class Publisher {
       throw notFound(`no ${thing('exchange', target.exchange, connection.vhost)}`);
     }
     this.#setProperties(contentBytes, propertiesStart, propertiesEnd);
+    if (!target.route.cacheable) this.#checkDelay(target.route.exchange);
 
     const message = this.#message;
     message.source = this.#scratch;
@@ -194,6 +197,16 @@ export class Publisher {
     this.#makeRoom(from + length);
     this.#sourceEnd = copyBytes(this.#scratch, from, bytes, start, end);
     this.#inspect();
+  }
+
+  /** A delay that is no number would be none. */
+  #checkDelay(exchange: Exchange): void {
+    if (!exchange.options.delayed) return;
+    const { headers } = decodeProperties(this.#scratch, this.#addressEnd, this.#sourceEnd);
+    const field = headers?.get(DELAY_HEADER);
+    const text = field ? fieldText(field) : null;
+    if (text === null || /^[+-]?\d+$/.test(text)) return;
+    throw preconditionFailed(`invalid ${DELAY_HEADER} '${text}': no integer`);
   }
 
   #makeRoom(bytes: number): void {

@@ -1,0 +1,198 @@
+/**
+ * DelayLine: where the messages of an exchange that delays wait for their time: a queue nobody sees.
+ *
+ * A message whose envelope says `delayMs` is stored with its time; when that has come it is routed
+ * by the exchange's bindings, its delay negated so that nobody delays it again, and settled when
+ * what became of it is committed: a crash in between routes it twice, never not at all. Those that
+ * are due together go by their time, then in the order they came, a portion per turn.
+ */
+import type { Broker } from '../broker.ts';
+import { DELAY_HEADER } from '../message/delay.ts';
+import { BrokerError } from '../errors.ts';
+import type { Exchange } from './exchange.ts';
+import { Message, Origin, Outcome } from '../message/message.ts';
+import type { Destination } from '../message/message.ts';
+import type { Queue } from '../queue/queue.ts';
+import type { Subscriber, Subscription } from '../queue/subscription.ts';
+import { publishTo } from './router.ts';
+import type { Router } from './router.ts';
+
+const PORTION = 512;
+/** Further ones stay in the queue meanwhile. */
+const DUE_MAX = 65_536;
+/** Of a full disk. */
+const RETRY_MS = 1000;
+
+interface Due {
+  readonly offset: number;
+  readonly timeMs: number;
+}
+
+export interface DelayHome {
+  readonly broker: Broker;
+  readonly router: Router;
+}
+
+export class DelayLine implements Destination, Subscriber {
+  readonly name: string;
+  readonly queue: Queue;
+  readonly #home: DelayHome;
+  readonly #exchange: Exchange;
+  readonly #message = new Message();
+  #subscription: Subscription;
+  #due: Due[] = [];
+  /** Those before are done. */
+  #done = 0;
+  #isSorted = true;
+  #isDeferred = false;
+  #closed = false;
+
+  /** Nothing is routed before `begin`. */
+  constructor(home: DelayHome, exchange: Exchange, queue: Queue) {
+    this.name = exchange.name;
+    this.queue = queue;
+    this.#home = home;
+    this.#exchange = exchange;
+    this.#subscription = this.#subscribe();
+  }
+
+  #subscribe(): Subscription {
+    return this.queue.subscribe({
+      subscriber: this,
+      credits: [],
+      noAck: false,
+      exclusive: true,
+      priority: 0,
+      owner: this,
+      tag: '',
+    });
+  }
+
+  begin(): void {
+    this.queue.pump();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#due = [];
+  }
+
+  /** How many wait for their time, or are on their way. */
+  get size(): number {
+    return this.queue.delayedCount + this.queue.readyCount + this.queue.unackedCount;
+  }
+
+  /** Stores it until its time. The router asks only when it has a delay. */
+  publish(message: Message): Outcome {
+    const { broker } = this.#home;
+    const { deliverAtMs, expiresAtMs, durable } = message;
+    const delayMs = broker.envelopes.decode(message).delayMs ?? 0;
+    message.deliverAtMs = Math.max(deliverAtMs, broker.ports.clock.now() + delayMs);
+    // Its time to live begins when it comes to a queue.
+    message.expiresAtMs = 0;
+    message.durable = true;
+    const outcome = this.queue.publish(message);
+    message.deliverAtMs = deliverAtMs;
+    message.expiresAtMs = expiresAtMs;
+    message.durable = durable;
+    return outcome;
+  }
+
+  /** Subscriber: its time has come. */
+  deliver(message: Message, offset: number): void {
+    this.#due.push({ offset, timeMs: message.deliverAtMs });
+    this.#isSorted = false;
+    if (this.#due.length - this.#done >= DUE_MAX) this.#subscription.paused = true;
+    this.#runSoon();
+  }
+
+  /** Subscriber: the next message cannot be read. It stays where it is, and is tried again. */
+  cancelled(_subscription: Subscription, failure: BrokerError | null): void {
+    if (failure === null) return;
+    const { ports, schedule } = this.#home.broker;
+    const fields = { exchange: this.#exchange.name, reason: failure.message };
+    ports.log.error('a delayed message cannot be read', fields);
+    schedule.at(ports.clock.now() + RETRY_MS, () => {
+      if (this.#closed) return;
+      this.#subscription = this.#subscribe();
+      this.queue.pump();
+    });
+    this.#runSoon();
+  }
+
+  #runSoon(): void {
+    if (this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.#home.broker.ports.defer(() => {
+      this.#isDeferred = false;
+      if (!this.#closed) this.#run();
+    });
+  }
+
+  #run(): void {
+    // More are on their way from disk, and may be due before these.
+    const { paused, ended } = this.#subscription;
+    if (this.queue.isLoading && !paused && !ended) return;
+    this.#sort();
+    const routed: number[] = [];
+    const unread: number[] = [];
+    const end = Math.min(this.#done + PORTION, this.#due.length);
+    const hasSpace = this.#home.broker.hasSpace;
+    for (; this.#done < end; this.#done++) {
+      const { offset } = this.#due[this.#done]!;
+      if (!hasSpace || !this.queue.viewLeased(offset, this.#message)) unread.push(offset);
+      else {
+        this.#route(this.#message);
+        routed.push(offset);
+      }
+    }
+    if (routed.length > 0) this.#settle(routed);
+    if (this.#done < this.#due.length) this.#runSoon();
+    else {
+      this.#due = [];
+      this.#done = 0;
+      this.#subscription.paused = false;
+    }
+    if (unread.length > 0) this.queue.release(unread, false, hasSpace ? 0 : RETRY_MS);
+    else if (this.#due.length === 0) this.queue.pump();
+  }
+
+  #sort(): void {
+    if (this.#isSorted) return;
+    this.#due = this.#due
+      .slice(this.#done)
+      .toSorted((a, b) => a.timeMs - b.timeMs || a.offset - b.offset);
+    this.#done = 0;
+    this.#isSorted = true;
+  }
+
+  #settle(offsets: readonly number[]): void {
+    this.#home.broker.commit.wait({
+      committed: () => {
+        for (const offset of offsets) if (!this.#closed) this.queue.accept(offset);
+      },
+    });
+  }
+
+  /** One that cannot be read as what it says it is goes nowhere: it was forged. */
+  #route(message: Message): void {
+    const { broker, router } = this.#home;
+    const { envelopes, metrics, ports } = broker;
+    try {
+      const { delayMs, expirationMs, durable, routingKey, routingKeys } = envelopes.decode(message);
+      envelopes.setHeader(message, DELAY_HEADER, -(delayMs ?? 0));
+      const nowMs = ports.clock.now();
+      message.deliverAtMs = 0;
+      message.durable = durable;
+      if (message.origin !== Origin.None) message.timestampMs = nowMs;
+      message.expiresAtMs = expirationMs === null ? 0 : nowMs + expirationMs;
+      const keys = routingKeys ?? [routingKey];
+      const outcome = publishTo(router.targetsFrom(this.#exchange, keys, message), message);
+      if (outcome === Outcome.Unrouted) metrics.delayedUnrouted++;
+      if ((outcome & Outcome.Refused) !== 0) metrics.delayedRefused++;
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      metrics.delayedUnrouted++;
+    }
+  }
+}
