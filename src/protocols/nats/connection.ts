@@ -11,7 +11,7 @@ import type { OutputBuffer } from '#wire/output-buffer.ts';
 import { CloseReason, type ByteSink, type Connection, type Peer } from '#protocols/contract.ts';
 import { Access } from './access.ts';
 import { Arguments, isBlank, LF, textOf } from './arguments.ts';
-import { AUTH_MS_MAX, CONTROL_LINE_BYTES_MAX } from './constants.ts';
+import { AUTH_MS_MAX, CONTROL_LINE_BYTES_MAX, TLS_MS_MAX } from './constants.ts';
 import { closedReason, fatal, NatsError, Text } from './errors.ts';
 import { connect, defaultOptions, type ConnectOptions } from './handlers/connect.ts';
 import { subscribe, unsubscribe } from './handlers/subscribe.ts';
@@ -96,7 +96,8 @@ export class NatsConnection implements Connection, AlarmListener {
     this.nowMs = this.startedMs = this.lastActiveMs = broker.ports.clock.now();
     const anonymous = broker.auth.anonymous(peer.loopback);
     this.needsCredentials = anonymous === null || !anonymous.mayEnter(node.namespace.name);
-    this.#authDeadlineMs = this.needsCredentials ? this.nowMs + AUTH_MS_MAX : Infinity;
+    const introductionMs = AUTH_MS_MAX + (peer.tls === 'none' ? 0 : TLS_MS_MAX);
+    this.#authDeadlineMs = this.needsCredentials ? this.nowMs + introductionMs : Infinity;
     if (anonymous !== null) this.#setIdentity(anonymous);
     this.keepalive = new Keepalive(this, this.nowMs);
     this.#reading = new Reading(sink, node.assembly);
