@@ -87,7 +87,7 @@ describe('posthorn serve', () => {
         .flat()
         .map((address) => {
           const [, host, port] = /^\[?([^\]]+)\]?:(\d+)$/.exec(address)!;
-          return connect({ host, port: Number(port) });
+          return connect({ host, port: Number(port) }).resume();
         });
       await Promise.all(sockets.map((socket) => once(socket, 'connect')));
       run.child.kill(signal);
