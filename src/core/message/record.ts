@@ -303,6 +303,12 @@ export function decodeRecord(
   message.headerCount = count;
 }
 
+/** When the record at `at` was published. */
+export function recordTimestampMs(bytes: Uint8Array, at: number, baseTimestampMs: number): number {
+  readVarint(bytes, at);
+  return baseTimestampMs + readVarint(bytes, varintEnd + 1);
+}
+
 function isMetaName(bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < META_NAME.length; i++) if (bytes[at + i] !== META_NAME[i]) return false;
   return true;

@@ -24,6 +24,7 @@ import type { QueueOptions } from './queue-options.ts';
 import type { QueueServices } from './queue-services.ts';
 import { FifoReady, PriorityReady } from './ready-set.ts';
 import type { ReadySet } from './ready-set.ts';
+import { Retention } from './retention.ts';
 import type { Timer } from '../schedule.ts';
 
 /** What a return does to the delivery count: nothing, raises it, or it was raised before. */
@@ -49,6 +50,8 @@ export class Backlog {
   /** Hidden messages that die as soon as their bytes are there. */
   #condemned: { offset: number; reason: DeathReason }[] = [];
   #expiryTimer: Timer | null = null;
+  /** null = messages stay, however old. */
+  #retention: Retention | null = null;
   #limitsReceives = false;
   #closed = false;
 
@@ -93,6 +96,12 @@ export class Backlog {
   /** The queue's options have changed. */
   altered(): void {
     this.#limitsReceives = this.#options.receivesMax !== null;
+    this.#retention?.end();
+    this.#retention = null;
+    if (this.#options.retentionMs === null) return;
+    const drop = (offset: number): boolean => this.#dropOld(offset);
+    this.#retention = new Retention(this.#options.retentionMs, this.#services, this.store, drop);
+    this.#retention.sweep();
   }
 
   /** A ready message may have to wait for others of its group. */
@@ -138,6 +147,7 @@ export class Backlog {
     const deathsBytes = message.deaths === null ? null : encodeDeaths(message.deaths);
     const chunk = this.content.append(message, expiresAtMs, priority, deathsBytes);
     const offset = chunk.end - 1;
+    if (this.#retention !== null) this.#retention.added(message.timestampMs);
     if (this.#groups !== null) chunk.setGroup(chunk.count - 1, groupHash(message));
     if (message.deliverAtMs !== 0) this.#delay(chunk, offset, message.deliverAtMs);
     else this.#ready.added(offset, priority);
@@ -197,8 +207,8 @@ export class Backlog {
    * `isWanted`: somebody would receive it, which is too much for one that was received too often.
    */
   next(isWanted: boolean): number {
-    if (((isWanted && this.#limitsReceives) || this.isBounded) && !this.#cutHead(isWanted))
-      return -1;
+    const isChecked = this.#retention !== null || (isWanted && this.#limitsReceives);
+    if ((isChecked || this.isBounded) && !this.#cutHead(isWanted)) return -1;
     return this.#peek();
   }
 
@@ -219,6 +229,10 @@ export class Backlog {
       if (offset < 0) return true;
       const chunk = this.store.chunks.find(offset)!;
       const index = offset - chunk.base;
+      if (this.#retention !== null) {
+        if (!this.store.ready(chunk)) return false;
+        if (this.#retention.isOver(chunk, index) && this.#dropOld(offset)) continue;
+      }
       const reason = this.#endOf(chunk, index, nowMs, isWanted);
       if (reason === null) return true;
       if (deaths === DEATHS_PER_TURN) {
@@ -333,6 +347,14 @@ export class Backlog {
     return state === State.Hidden && this.#delayed?.has(offset) !== true ? null : chunk;
   }
 
+  /** False when somebody has it. */
+  #dropOld(offset: number): boolean {
+    const chunk = this.held(offset);
+    if (chunk === null || chunk.state(offset - chunk.base) === State.Leased) return false;
+    this.#services.metrics.expired++;
+    return this.discard(offset);
+  }
+
   /** False when it is gone. */
   discard(offset: number): boolean {
     const chunk = this.held(offset);
@@ -360,6 +382,7 @@ export class Backlog {
     const wasLeased = chunk.state(index) === State.Leased;
     this.store.restore(chunk, index);
     this.#ready.returned(chunk.base + index, chunk.priority(index));
+    if (this.#retention !== null) this.#retention.returned(chunk.base + index);
     if (wasLeased && this.#groups !== null) this.#groups.freed(chunk.group(index));
   }
 
@@ -436,10 +459,12 @@ export class Backlog {
       this.#delay(this.store.chunks.find(offset)!, offset, deliverAtMs);
     }
     this.armTimers();
+    this.#retention?.sweep();
   }
 
   close(): void {
     this.#closed = true;
+    this.#retention?.end();
     this.#delayed?.clear();
     this.#condemned = [];
     if (this.#expiryTimer !== null) this.#services.schedule.cancel(this.#expiryTimer);

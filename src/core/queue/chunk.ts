@@ -36,7 +36,10 @@ export class Chunk {
   byteLength = 0;
   /** One for all batches here, so that a record is read without looking for its batch. */
   baseTimestampMs = 0;
+  /** Of the batch that is open. */
   maxTimestampMs = 0;
+  /** Of all messages, once no batch is open. */
+  newestMs = 0;
   positions: Uint32Array;
   sizes: Uint32Array;
   states: Uint8Array;

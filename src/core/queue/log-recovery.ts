@@ -64,6 +64,7 @@ export class LogRecovery {
       this.#chunk = chunk;
       this.#store.add(chunk);
     }
+    chunk.newestMs = Math.max(chunk.newestMs, Batch.maxTimestampMs(bytes, at));
     const shift = chunk.byteLength - at;
     const count = Batch.count(bytes, at);
     let position = at + BATCH_HEADER_BYTES;

@@ -132,6 +132,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
   /** Closes the open chunk for good. */
   #seal(chunk: Chunk): void {
     if (this.#durable && chunk.batchAt >= 0) this.#closeBatch(chunk);
+    else chunk.newestMs = Math.max(chunk.newestMs, chunk.maxTimestampMs);
     chunk.sealed = true;
     this.#open = null;
     if (chunk.live === 0) this.store.retire(chunk);
@@ -151,6 +152,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
       baseOffset === chunk.base + batchIndex,
       `somebody else appended to the queue log ${this.log.name}`,
     );
+    chunk.newestMs = Math.max(chunk.newestMs, chunk.maxTimestampMs);
     chunk.logOffset = chunk.base;
     chunk.appendedIn = this.#services.commit.generation;
     chunk.batchAt = -1;
