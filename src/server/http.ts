@@ -69,7 +69,9 @@ export class HttpListener {
     const early: Socket[] = [];
     let take = (socket: Socket): void => void early.push(socket);
     const accept = (): Server =>
-      createServer({ noDelay: true, pauseOnConnect: true }, (socket) => take(socket));
+      createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) =>
+        take(socket),
+      );
     const binding = await bind(name, port, hosts, accept, services.logger);
     const listener = new HttpListener(binding, create, services);
     take = (socket) => listener.#take(socket);
