@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectNats } from '@nats-io/transport-node';
 
 const ROOT = join(import.meta.dirname, '../..');
 const PORTS = ['kafka', 'amqp', 'nats', 'sqs', 'nats-http', 'http'];
@@ -97,6 +98,23 @@ describe('posthorn serve', () => {
       sockets.forEach((socket) => socket.destroy());
     });
   }
+
+  it('lets NATS clients know at SIGTERM that it goes, before it goes', async () => {
+    const run = serve('lame-duck');
+    const { nats } = await ready(run);
+    const client = await connectNats({ servers: nats![0]!, reconnect: false });
+    const seen: string[] = [];
+    const closed = client.closed();
+    void (async () => {
+      for await (const { type } of client.status()) seen.push(type);
+    })();
+    run.child.kill('SIGTERM');
+    await closed;
+    assert.ok(seen.includes('ldm'), seen.join());
+    const startMs = Date.now();
+    assert.equal(await run.exit, 0, run.err);
+    assert.ok(Date.now() - startMs < 2_000);
+  });
 
   it('refuses a data folder that is in use, and takes it after a kill -9', async () => {
     const first = serve('taken');
