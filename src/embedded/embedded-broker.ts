@@ -50,8 +50,11 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     const fate = new Fate();
     const place = await storePlace(options.store, settings.limits.decompressedBytesMax);
     let server: RunningServer | null = null;
+    let recorder: Recorder | null = null;
     const fail = (error: unknown): void => {
-      if (fate.fail(error)) server?.destroy();
+      if (!fate.fail(error)) return;
+      server?.destroy();
+      recorder?.end(fate.failure!);
     };
     try {
       server = await composeServer({
@@ -68,8 +71,7 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     }
     const { broker: core, bound } = server;
     const bounds = spyBoundsOf(options.spy);
-    const recorder = bounds === null ? null : new Recorder(core, bounds);
-    core.observer = recorder;
+    core.observer = recorder = bounds === null ? null : new Recorder(core, bounds);
     const credentials = credentialsOf(options.users);
     return new EmbeddedBroker({
       core: core.defaultNamespace,

@@ -37,6 +37,8 @@ const HEADER_BYTES_MIN = 10;
 /** Releases what a waiting request holds elsewhere (timers, listeners). */
 export interface Waiting {
   abandon(): void;
+  /** The clock was moved by so much. */
+  stepped?(byMs: number): void;
 }
 
 export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver, Assembler {
@@ -285,6 +287,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
 
   stepped(byMs: number): void {
     this.#idleSinceMs += byMs;
+    this.waiting?.stepped?.(byMs);
     for (const [memberId, groupId] of this.members) this.node.groups.heardOf(groupId, memberId);
   }
 

@@ -15,7 +15,7 @@ import type { Timer } from '#core/schedule.ts';
 export class WaitingFetch implements PartitionListener, Waiting {
   readonly #node: KafkaNode;
   readonly #watched: Partition[] = [];
-  readonly #timer: Timer;
+  #timer: Timer;
   /** Answers if there is enough or `late`; true when it did. */
   readonly #look: (late: boolean) => boolean;
   #deferred = false;
@@ -53,6 +53,13 @@ export class WaitingFetch implements PartitionListener, Waiting {
     // Answering may begin the next request at once, so this one lets go first.
     if (late) this.abandon();
     if (this.#look(late)) this.abandon();
+  }
+
+  /** The client waits by its own clock. */
+  stepped(byMs: number): void {
+    const { schedule } = this.#node.broker;
+    schedule.cancel(this.#timer);
+    this.#timer = schedule.at(this.#timer.timeMs + byMs, () => this.#try(true));
   }
 
   abandon(): void {
