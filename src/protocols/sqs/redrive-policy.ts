@@ -104,7 +104,6 @@ function deadLetterTarget(
   const target = queueNameOfArn(arn);
   const queue = target === null ? undefined : namespace.queues.get(target);
   if (queue === undefined) throw invalid(text, 'Dead letter target does not exist.');
-  if (target === name) throw invalid(text, 'Dead letter target must be another queue.');
   if ((queue.options.grouping === 'fifo') !== (source.grouping === 'fifo')) {
     throw invalid(text, 'Dead-letter queue must be same type of queue as the source.');
   }

@@ -1,13 +1,16 @@
 /**
  * ChangeMessageVisibility and ChangeMessageVisibilityBatch: from now on, and 12 hours in all since
- * the message was received. A message that is visible again stays so, and that is no error on a
- * standard queue; somebody else's lease is not touched.
+ * the message was received. On a standard queue any handle of the message will do, also an old one,
+ * as in AWS; a message that is visible again stays so, and that is no error. On a FIFO queue only
+ * the last handle will, while it hides the message.
  */
+import type { Queue } from '#core/queue/queue.ts';
 import type { Handler } from '../action.ts';
 import type { FailedEntry } from '../actions.ts';
 import { checkEntries, failedEntry } from '../batch-checks.ts';
-import { invalidValue, missingParameter, SqsError } from '../errors.ts';
+import { invalidValue, missingParameter } from '../errors.ts';
 import type { SqsNode } from '../node.ts';
+import type { Receipt } from '../receipt-handle.ts';
 import { VISIBILITY_SECONDS_MAX } from '../queue-attributes.ts';
 import type { SqsQueue, SqsQueues } from '../sqs-queues.ts';
 import { checkVisibility } from './receive-message.ts';
@@ -60,13 +63,10 @@ function changeOne(
     const reason = 'Message does not exist or is not available for visibility timeout change.';
     throw invalidValue('ReceiptHandle', handle, reason);
   }
-  if (!queue.isLeased(offset)) {
-    if (isFifo) throw invalidValue('ReceiptHandle', handle, 'The receipt handle has expired.');
-    return;
+  if (isFifo && !isCurrent(queues, queue, receipt)) {
+    throw invalidValue('ReceiptHandle', handle, 'The receipt handle has expired.');
   }
-  if (!queues.handles.isCurrent(receipt, queue.deliveriesOf(offset))) {
-    throw new SqsError('MessageNotInflight');
-  }
+  if (!queue.isLeased(offset)) return;
   if (nowMs - receivedAtMs + seconds * 1000 > VISIBILITY_SECONDS_MAX * 1000) {
     throw invalidValue(
       'VisibilityTimeout',
@@ -76,4 +76,9 @@ function changeOne(
     );
   }
   queue.extend(offset, seconds * 1000);
+}
+
+function isCurrent({ handles }: SqsQueues, queue: Queue, receipt: Receipt): boolean {
+  const { offset } = receipt;
+  return queue.isLeased(offset) && handles.isCurrent(receipt, queue.deliveriesOf(offset));
 }

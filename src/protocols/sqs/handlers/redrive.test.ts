@@ -107,6 +107,13 @@ test('a dead letter is no duplicate', async () => {
   assert.deepEqual(bodies(await rig.receive('dlq.fifo')), ['same', 'same']);
 });
 
+test('a queue may be its own dead-letter queue, as in AWS: then nothing leaves it', async () => {
+  const rig = await open();
+  await set(rig, 'source', { RedrivePolicy: policy('source') });
+  await rig.send('source', 'x');
+  for (let i = 0; i < 3; i++) assert.deepEqual(bodies(await rig.receive('source')), ['x']);
+});
+
 test('redrive policies that are refused', async () => {
   const rig = await open();
   await rig.create('f.fifo', { FifoQueue: 'true' });
@@ -131,7 +138,6 @@ test('redrive policies that are refused', async () => {
       'Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive.',
     ],
     [policy('f.fifo'), 'Dead-letter queue must be same type of queue as the source.'],
-    [policy('source'), 'Dead letter target must be another queue.'],
     [{ deadLetterTargetArn: 'dummy', maxReceiveCount: 42 }, 'Dead letter target does not exist.'],
   ] as const) {
     await assert.rejects(
