@@ -38,6 +38,26 @@ const differences: Record<string, Difference> = {
     reason:
       'log compaction does not exist yet; a topic that silently keeps everything would be a lie',
   },
+  sqs_missing_queue: {
+    posthorn: 'AWS.SimpleQueueService.NonExistentQueue',
+    peer: 'QueueDoesNotExist',
+    reason: 'ElasticMQ does not name the code of the query protocol, which SDKs show, in a header',
+  },
+  sqs_batch_prefix: {
+    posthorn: 'AWS.SimpleQueueService.',
+    peer: '',
+    reason: 'the same',
+  },
+  sqs_out_of_range: {
+    posthorn: 'InvalidParameterValue',
+    peer: 'InvalidAttributeValue',
+    reason: 'ElasticMQ has one code for all values that are wrong, Amazon names parameters apart',
+  },
+  sqs_contents: {
+    posthorn: 'InvalidMessageContents',
+    peer: 'InvalidAttributeValue',
+    reason: 'the same',
+  },
   transient_after_restart: {
     posthorn: 'kept',
     peer: 'gone',
