@@ -41,7 +41,7 @@ export class SpyView implements Spy {
     this.#recorder.clear((it) => this.#sees(it));
   }
 
-  next(filter: SpyFilter | Matches = {}, timeoutMs = TIMEOUT_MS): Promise<SpiedMessage> {
+  async next(filter: SpyFilter | Matches = {}, timeoutMs = TIMEOUT_MS): Promise<SpiedMessage> {
     const matches = matcher(filter);
     return new Promise((resolve, reject) => {
       const finish = (): void => {

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import amqplib from 'amqplib';
-import type { BrokerOptions } from './api.ts';
 import { startBroker } from './index.ts';
 
 const READY_MS_MAX = 50;
@@ -98,7 +97,7 @@ describe('options that cannot be are refused', () => {
   ];
   for (const [options, message] of refused) {
     test(JSON.stringify(options), () =>
-      assert.rejects(startBroker(options as BrokerOptions), { name: 'TypeError', message }),
+      assert.rejects(startBroker(options), { name: 'TypeError', message }),
     );
   }
 });
