@@ -133,17 +133,16 @@ export class Envelopes {
     readdressNeutral(message, exchange, routingKey);
   }
 
-  /** Gives an application header another value. A message whose origin cannot do that goes on as a
-   * plain record. Throws BrokerError as `decode`. */
-  setHeader(message: Message, name: string, value: HeaderValue): void {
+  /** Gives an application header another value, in the message and in its envelope. A message whose
+   * origin cannot do that goes on as a plain record. */
+  setHeader(message: Message, envelope: Envelope, name: string, value: HeaderValue): void {
+    const others = envelope.headers.filter((header) => header.name !== name);
+    envelope.headers = [...others, { name, value }];
     const setHeader = this.#extras.get(message.origin)?.setHeader;
     if (setHeader) {
       setHeader(message, name, value);
       return;
     }
-    const envelope = this.decode(message);
-    const others = envelope.headers.filter((header) => header.name !== name);
-    envelope.headers = [...others, { name, value }];
     this.#makePlain(message, envelope);
     readdressNeutral(message, envelope.exchange, envelope.routingKey);
   }

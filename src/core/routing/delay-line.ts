@@ -9,7 +9,7 @@
 import type { Broker } from '../broker.ts';
 import { DELAY_HEADER } from '../message/delay.ts';
 import { BrokerError } from '../errors.ts';
-import type { Exchange } from './exchange.ts';
+import type { Delay, Exchange } from './exchange.ts';
 import { Message, Origin, Outcome } from '../message/message.ts';
 import type { Destination } from '../message/message.ts';
 import type { Queue } from '../queue/queue.ts';
@@ -33,8 +33,7 @@ export interface DelayHome {
   readonly router: Router;
 }
 
-export class DelayLine implements Destination, Subscriber {
-  readonly name: string;
+export class DelayLine implements Delay, Subscriber {
   readonly queue: Queue;
   readonly #home: DelayHome;
   readonly #exchange: Exchange;
@@ -49,7 +48,6 @@ export class DelayLine implements Destination, Subscriber {
 
   /** Nothing is routed before `begin`. */
   constructor(home: DelayHome, exchange: Exchange, queue: Queue) {
-    this.name = exchange.name;
     this.queue = queue;
     this.#home = home;
     this.#exchange = exchange;
@@ -82,12 +80,15 @@ export class DelayLine implements Destination, Subscriber {
     return this.queue.delayedCount + this.queue.readyCount + this.queue.unackedCount;
   }
 
-  /** Stores it until its time. The router asks only when it has a delay. */
-  publish(message: Message): Outcome {
-    const { broker } = this.#home;
+  by(delayMs: number): Destination {
+    const { name } = this.#exchange;
+    return { name, publish: (message) => this.#store(message, delayMs) };
+  }
+
+  #store(message: Message, delayMs: number): Outcome {
     const { deliverAtMs, expiresAtMs, durable } = message;
-    const delayMs = broker.envelopes.decode(message).delayMs ?? 0;
-    message.deliverAtMs = Math.max(deliverAtMs, broker.ports.clock.now() + delayMs);
+    const nowMs = this.#home.broker.ports.clock.now();
+    message.deliverAtMs = Math.max(deliverAtMs, nowMs + delayMs);
     // Its time to live begins when it comes to a queue.
     message.expiresAtMs = 0;
     message.durable = true;
@@ -179,15 +180,16 @@ export class DelayLine implements Destination, Subscriber {
     const { broker, router } = this.#home;
     const { envelopes, metrics, ports } = broker;
     try {
-      const { delayMs, expirationMs, durable, routingKey, routingKeys } = envelopes.decode(message);
-      envelopes.setHeader(message, DELAY_HEADER, -(delayMs ?? 0));
+      const envelope = envelopes.decode(message);
+      const { expirationMs, durable } = envelope;
+      envelope.delayMs = -(envelope.delayMs ?? 0);
+      envelopes.setHeader(message, envelope, DELAY_HEADER, envelope.delayMs);
       const nowMs = ports.clock.now();
       message.deliverAtMs = 0;
       message.durable = durable;
       if (message.origin !== Origin.None) message.timestampMs = nowMs;
       message.expiresAtMs = expirationMs === null ? 0 : nowMs + expirationMs;
-      const keys = routingKeys ?? [routingKey];
-      const outcome = publishTo(router.targetsFrom(this.#exchange, keys, message), message);
+      const outcome = publishTo(router.targetsBy(this.#exchange, envelope), message);
       if (outcome === Outcome.Unrouted) metrics.delayedUnrouted++;
       if ((outcome & Outcome.Refused) !== 0) metrics.delayedRefused++;
     } catch (error) {

@@ -72,6 +72,12 @@ export interface Upstream {
   readonly otherKey: readonly Exchange[];
 }
 
+/** Where messages wait. */
+export interface Delay {
+  /** Keeps what it is given for so long. */
+  by(delayMs: number): Destination;
+}
+
 export class Exchange {
   readonly name: string;
   readonly options: ExchangeOptions;
@@ -81,7 +87,7 @@ export class Exchange {
   /** Live bindings, which no table knows. Binder only. */
   liveCount = 0;
   /** Where messages with a delay wait, when it is one that delays. DelayLines only sets it. */
-  delay: Destination | null = null;
+  delay: Delay | null = null;
   /** Router only. */
   readonly routes = new RouteCache();
   /** RouteChanges only. */

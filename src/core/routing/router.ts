@@ -76,7 +76,8 @@ export class Router {
   /** The destinations of this one message. */
   targets(route: Route, routingKey: string, message: Message): readonly Destination[] {
     if (route.cacheable) return route.targets;
-    const walk = new Walk(this.#tables, this.#envelopes, [routingKey], message);
+    const decode = (): Envelope => this.#envelopes.decode(message);
+    const walk = new Walk(this.#tables, this.#envelopes, [routingKey], decode);
     walk.from(route.exchange);
     return walk.targets();
   }
@@ -90,20 +91,20 @@ export class Router {
   ): readonly Destination[] {
     const exchange = this.#tables.exchanges.get(exchangeName);
     if (!exchange) return NO_TARGETS;
-    return this.targetsFrom(exchange, routingKeys, message);
-  }
-
-  /** As `targetsOfMany`. */
-  targetsFrom(
-    exchange: Exchange,
-    routingKeys: readonly string[],
-    message: Message,
-  ): readonly Destination[] {
     if (routingKeys.length === 1) {
       const routingKey = routingKeys[0]!;
       return this.targets(this.routeFrom(exchange, routingKey), routingKey, message);
     }
-    const walk = new Walk(this.#tables, this.#envelopes, routingKeys, message);
+    const decode = (): Envelope => this.#envelopes.decode(message);
+    const walk = new Walk(this.#tables, this.#envelopes, routingKeys, decode);
+    walk.from(exchange);
+    return walk.targets();
+  }
+
+  /** As `targetsOfMany`, of a message whose envelope is known. */
+  targetsBy(exchange: Exchange, envelope: Envelope): readonly Destination[] {
+    const routingKeys = envelope.routingKeys ?? [envelope.routingKey];
+    const walk = new Walk(this.#tables, this.#envelopes, routingKeys, () => envelope);
     walk.from(exchange);
     return walk.targets();
   }
@@ -145,13 +146,13 @@ interface Turn {
   readonly address: Address;
 }
 
-/** One way through the exchanges. `message` null: not known, who needs it is skipped. */
+/** One way through the exchanges. `decode` null: no message is known, who needs one is skipped. */
 class Walk {
   needsMessage = false;
   readonly #tables: RouterTables;
   readonly #envelopes: Envelopes;
   readonly #routingKeys: readonly string[];
-  readonly #message: Message | null;
+  readonly #decode: (() => Envelope) | null;
   #envelope: Envelope | null = null;
   readonly #targets = new Set<Destination>();
   readonly #readdressed: Readdressed[] = [];
@@ -161,12 +162,12 @@ class Walk {
     tables: RouterTables,
     envelopes: Envelopes,
     routingKeys: readonly string[],
-    message: Message | null,
+    decode: (() => Envelope) | null,
   ) {
     this.#tables = tables;
     this.#envelopes = envelopes;
     this.#routingKeys = routingKeys;
-    this.#message = message;
+    this.#decode = decode;
   }
 
   from(start: Exchange): void {
@@ -240,11 +241,12 @@ class Walk {
     const { matcher, delay } = exchange;
     if (matcher.needsHeaders || delay !== null) {
       this.needsMessage = true;
-      if (this.#message === null) return true;
-      this.#envelope ??= this.#envelopes.decode(this.#message);
+      if (this.#decode === null) return true;
+      this.#envelope ??= this.#decode();
     }
-    if (delay !== null && (this.#envelope!.delayMs ?? 0) > 0) {
-      this.#reach(delay, address);
+    const delayMs = delay === null ? null : this.#envelope!.delayMs;
+    if (delayMs !== null && delayMs > 0) {
+      this.#reach(delay!.by(delayMs), address);
       return true;
     }
     const headers = this.#envelope === null ? null : this.#envelope.headers;
