@@ -22,7 +22,7 @@ interface RuleSettings {
   readonly deny?: readonly string[] | undefined;
 }
 
-export interface SubjectSettings {
+interface SubjectSettings {
   readonly publish?: RuleSettings | undefined;
   readonly subscribe?: RuleSettings | undefined;
   readonly allowResponses?: boolean | undefined;

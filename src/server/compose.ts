@@ -50,7 +50,7 @@ export interface Parts {
 }
 
 /** Ports that were opened beside the first. */
-export interface OpenedPorts {
+interface OpenedPorts {
   readonly bound: readonly Binding[];
   close(): Promise<void>;
 }

@@ -29,7 +29,7 @@ const DEFAULT_TOPICS = {
 };
 
 /** What holds where nobody said anything. */
-export function defaultSettings(): Omit<Settings, 'dataFolder' | 'logLevel'> {
+function defaultSettings(): Omit<Settings, 'dataFolder' | 'logLevel'> {
   return {
     hosts: DEFAULT_HOSTS,
     hostsAreDefault: true,

@@ -23,7 +23,7 @@ import type { Turn } from './turn.ts';
 const KEEP_ALIVE_MS = 60_000;
 
 /** Shared by all listeners. */
-export interface ConnectionLimit {
+interface ConnectionLimit {
   open: number;
   max: number;
 }

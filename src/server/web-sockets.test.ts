@@ -149,9 +149,20 @@ describe('a connection over WebSocket', { timeout: 20_000 }, () => {
     const large = await client(url);
     large.socket.send(Buffer.alloc(FRAME_BYTES_MAX + 1));
     await eventually(() => large.code === 1009);
-    const broken = await client(url);
-    (broken.socket as unknown as { _socket: NodeJS.WritableStream })._socket.write('GET / junk');
-    await eventually(() => broken.code === 1002);
+    // A frame of a reserved kind, from a client written for it.
+    const broken = connect(port, '127.0.0.1');
+    opened.push(() => broken.destroy());
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
+    broken.write(
+      `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n`,
+    );
+    let answered = Buffer.alloc(0);
+    broken.on('data', (chunk: Buffer) => (answered = Buffer.concat([answered, chunk])));
+    await eventually(() => answered.includes('INFO'));
+    broken.write(Uint8Array.of(0x83, 0x80, 0, 0, 0, 0));
+    // Close, with code 1002.
+    await eventually(() => answered.subarray(-4).equals(Uint8Array.of(0x88, 2, 0x03, 0xea)));
+    broken.destroy();
     await eventually(() => webSockets.connectionCount === 0);
     assert.deepEqual(
       probes.map((it) => it.text),

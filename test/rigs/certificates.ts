@@ -16,7 +16,7 @@ export interface Authority extends Certificate {
 }
 
 const ECDSA_SHA256 = '2a8648ce3d040302';
-const COMMON_NAME = '550403';
+const NAME_ATTRIBUTE = '550403';
 const BASIC_CONSTRAINTS = '551d13';
 const ALTERNATIVE_NAMES = '551d11';
 const DAY_MS = 86_400_000;
@@ -77,7 +77,7 @@ function certificate(subject: Subject, issuer: string, issuerKey: KeyObject): Bu
 }
 
 function distinguishedName(name: string): Buffer {
-  const type = der(Tag.Oid, Buffer.from(COMMON_NAME, 'hex'));
+  const type = der(Tag.Oid, Buffer.from(NAME_ATTRIBUTE, 'hex'));
   const attribute = der(Tag.Sequence, type, der(Tag.Utf8, Buffer.from(name)));
   return der(Tag.Sequence, der(Tag.Set, attribute));
 }
@@ -112,6 +112,6 @@ function pem(certificate: Buffer, key: KeyObject): Certificate {
   const base64 = certificate.toString('base64').replaceAll(/.{64}/g, '$&\n');
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
-    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: key.export({ type: 'pkcs8', format: 'pem' }),
   };
 }
