@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DueOffsets } from './queue/due-offsets.ts';
 import { Schedule } from './schedule.ts';
 import type { Timer } from './schedule.ts';
 
@@ -77,31 +76,4 @@ test('random timers and cancellations agree with a sorted list', () => {
     ran,
     model.map((each) => each.id),
   );
-});
-
-test('due offsets: moved, removed, and on one timer', () => {
-  const schedule = new Schedule();
-  let nowMs = 0;
-  const due: number[] = [];
-  const offsets = new DueOffsets(
-    schedule,
-    () => nowMs,
-    (offset) => due.push(offset),
-  );
-  for (let offset = 0; offset < 100; offset++) offsets.set(offset, 100 + (offset % 10));
-  offsets.set(3, 500);
-  offsets.set(4, 50);
-  assert.equal(offsets.delete(5), true);
-  assert.equal(offsets.delete(5), false);
-  for (nowMs = 0; nowMs <= 109; nowMs++) schedule.due(nowMs);
-  assert.equal(due.length, 98);
-  assert.equal(due[0], 4);
-  assert.ok(!due.includes(3) && !due.includes(5));
-  assert.equal(offsets.has(3), true);
-  nowMs = 500;
-  schedule.due(nowMs);
-  assert.equal(due.at(-1), 3);
-  offsets.set(1, 600);
-  offsets.clear();
-  assert.equal(schedule.size, 0);
 });

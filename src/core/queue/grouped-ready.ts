@@ -1,9 +1,9 @@
 /**
  * GroupedReady: which message is next in a queue with groups.
  *
- * 'fifo': the messages of a group one after the other. While one is leased, none of the group is
- * next, except to the very call that leased it, which may take several in order; what is hidden
- * until its time holds up those of its group behind it. 'fair': no order, but a group with many
+ * 'fifo': the messages of a group one after the other. What is leased, or hidden until its time,
+ * holds up those of its group behind it; only the very call that leased it may take several, in
+ * order. 'fair': no order, but a group with many
  * messages out (NOISY_COUNT and NOISY_SHARE of all) comes after all others.
  *
  * A cursor walks over the log, as in a queue without groups. What it has passed and is ready is a
@@ -28,12 +28,10 @@ class Group {
   readonly id: number;
   /** Leased ones. */
   out = 0;
-  /** The call that leased the first of those. */
-  call = 0;
   /** Ready, passed by the cursor, held back. */
   readonly line = new OffsetHeap();
-  /** Passed by the cursor, hidden until their time; some may have become ready since. */
-  readonly hidden = new OffsetHeap();
+  /** Leased by calls that are over, and hidden until their time; some may not be any more. */
+  readonly holders = new OffsetHeap();
 
   constructor(id: number) {
     this.id = id;
@@ -51,9 +49,9 @@ export class GroupedReady implements ReadySet {
   /** Groups with a line that were noisy when they were last looked at. */
   readonly #noisy = new Set<Group>();
   #cursor: number;
-  #calls = 0;
-  /** The call that leases right now; 0 = none. */
-  #call = 0;
+  /** A call leases right now, and has taken these. */
+  #isCalled = false;
+  readonly #taken: number[] = [];
   /** The cursor has stopped before it had found something; there may be more. */
   isSearching = false;
 
@@ -73,11 +71,14 @@ export class GroupedReady implements ReadySet {
 
   /** Until endCall, several messages of one group may be taken. */
   beginCall(): void {
-    this.#call = ++this.#calls;
+    this.#isCalled = true;
   }
 
   endCall(): void {
-    this.#call = 0;
+    this.#isCalled = false;
+    for (const offset of this.#taken.splice(0)) {
+      if (this.#isHolder(offset)) this.#group(this.#idAt(offset)).holders.push(offset);
+    }
   }
 
   added(): void {
@@ -104,7 +105,7 @@ export class GroupedReady implements ReadySet {
 
   /** A leased message is hidden until its time; `freed` was called. */
   hidden(offset: number, id: number): void {
-    if (offset < this.#cursor) this.#group(id).hidden.push(offset);
+    if (offset < this.#cursor) this.#group(id).holders.push(offset);
   }
 
   #group(id: number): Group {
@@ -121,10 +122,21 @@ export class GroupedReady implements ReadySet {
   /** `group` must not have `offset` handed out now. */
   #standsBack(group: Group, offset: number): boolean {
     if (!this.#isFifo) return this.#isNoisy(group);
-    if (group.out > 0 && (group.call !== this.#call || this.#call === 0)) return true;
-    const { hidden } = group;
-    while (hidden.size > 0 && !this.#isDelayed(hidden.least)) hidden.pop();
-    return hidden.size > 0 && hidden.least < offset;
+    const holder = this.#firstHolder(group);
+    return holder >= 0 && holder < offset;
+  }
+
+  #firstHolder({ holders }: Group): number {
+    while (holders.size > 0 && !this.#isHolder(holders.least)) holders.pop();
+    return holders.least;
+  }
+
+  /** Those of its group behind it must wait. */
+  #isHolder(offset: number): boolean {
+    const chunk = this.#store.chunks.find(offset);
+    if (chunk === null || chunk.live === 0) return false;
+    const state = chunk.state(offset - chunk.base);
+    return state === State.Leased || (state === State.Hidden && this.#isDelayed(offset));
   }
 
   #isNoisy(group: Group): boolean {
@@ -140,11 +152,11 @@ export class GroupedReady implements ReadySet {
     if (line.size > 0) {
       if (this.#standsBack(group, line.least)) return;
       this.#candidates.push(line.pop());
-      if (this.#call === 0) this.#offered();
+      if (!this.#isCalled) this.#offered();
     }
     if (line.size > 0) return;
     this.#noisy.delete(group);
-    if (group.out === 0 && group.hidden.size === 0) this.#groups.delete(group.id);
+    if (group.out === 0 && this.#firstHolder(group) < 0) this.#groups.delete(group.id);
   }
 
   peek(): number {
@@ -205,7 +217,7 @@ export class GroupedReady implements ReadySet {
       if (group === undefined || !this.#standsBack(group, offset)) return false;
       this.#hold(group, offset);
     } else if (state === State.Hidden && this.#isFifo && this.#isDelayed(offset)) {
-      this.#group(id).hidden.push(offset);
+      this.#group(id).holders.push(offset);
     }
     return true;
   }
@@ -232,8 +244,12 @@ export class GroupedReady implements ReadySet {
     else this.#group(id).line.pop();
     if (id === 0 && !this.#isFifo) return;
     const group = this.#group(id);
-    if (group.out === 0) group.call = this.#call;
     group.out++;
+    if (this.#isFifo && !this.#isCalled) {
+      group.holders.push(offset);
+      return;
+    }
+    if (this.#isFifo) this.#taken.push(offset);
     if (group.line.size > 0) this.#offer(group);
   }
 

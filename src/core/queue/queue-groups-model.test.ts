@@ -40,8 +40,8 @@ class Model {
     return this.entries.some(
       (other) =>
         other.group === entry.group &&
-        ((other.state === 'leased' && other.call !== call) ||
-          (other.state === 'hidden' && other.offset < entry.offset)),
+        other.offset < entry.offset &&
+        (other.state === 'hidden' || (other.state === 'leased' && other.call !== call)),
     );
   }
 
