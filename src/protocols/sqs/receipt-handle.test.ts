@@ -12,16 +12,13 @@ test('a handle is read as it was written, for any offset', () => {
     const handle = handles.write(7, offset, 2, 1_700_000_000_123);
     assert.match(handle, /^[A-Za-z0-9_-]{36}$/);
     const receipt = handles.read(handle, 7);
-    assert.deepEqual(
-      { ...receipt },
-      {
-        queueId: 7,
-        offset,
-        epoch: 3,
-        receiveNumber: 2,
-        receivedAtMs: 1_700_000_000_123,
-      },
-    );
+    assert.deepEqual(Object.fromEntries(Object.entries(receipt)), {
+      queueId: 7,
+      offset,
+      epoch: 3,
+      receiveNumber: 2,
+      receivedAtMs: 1_700_000_000_123,
+    });
     assert.ok(handles.isCurrent(receipt, 2));
     assert.ok(!handles.isCurrent(receipt, 3));
     assert.ok(!handles.isFromBefore(receipt));
