@@ -368,7 +368,7 @@ export class HttpRequest {
 
   name(number: number): string {
     const { fields } = this;
-    return this.bytes.toString('latin1', fields[number * 4]!, fields[number * 4 + 1]!);
+    return this.bytes.toString('latin1', fields[number * 4], fields[number * 4 + 1]);
   }
 
   /** Whether the field is there and has that value, but for the case of its letters. */
@@ -406,7 +406,7 @@ function methodOf(bytes: Buffer, start: number, end: number): HttpMethod {
 }
 
 /** `expected` is in small letters. The bytes may end before it does. */
-export function equalsIgnoringCase(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
+function equalsIgnoringCase(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
   for (let i = 0; i < expected.length; i++) {
     const byte = bytes[at + i]!;
     const wanted = expected[i]!;
