@@ -14,7 +14,7 @@ import { defaultQueueOptions } from '#core/queue/queue-options.ts';
 import type { Binding, BindingName, SourceKind, SourceName } from '#core/routing/binding.ts';
 
 /** Exactly one of the three. */
-export interface ThingSettings {
+interface ThingSettings {
   readonly exchange?: string | undefined;
   readonly topic?: string | undefined;
   readonly queue?: string | undefined;

@@ -183,6 +183,11 @@ export class Backlog {
     this.#delayed.set(offset, timeMs);
   }
 
+  /** Everything that is hidden until its time has to wait longer, or less long. */
+  shiftDelays(byMs: number): void {
+    this.#delayed?.shift(byMs);
+  }
+
   #delayOver(offsets: readonly number[]): void {
     for (const offset of offsets) {
       const chunk = this.store.chunks.find(offset);

@@ -383,8 +383,13 @@ export class Queue implements Destination, AckHolder, FeedSource {
 
   /** Namespace only, which keeps the definition. Throws BrokerError 'invalid-argument'. */
   alter(changes: Partial<MutableQueueOptions>): void {
-    checkMutable(changes, this.options);
-    Object.assign(this.options, changes);
+    const { options } = this;
+    checkMutable(changes, options);
+    const delayedMs = options.delayMs ?? 0;
+    Object.assign(options, changes);
+    const byMs = (options.delayMs ?? 0) - delayedMs;
+    // In order they must stay, so all of them wait shorter or longer.
+    if (options.grouping === 'fifo' && byMs !== 0) this.#backlog.shiftDelays(byMs);
     this.#intake.altered();
     this.#deaths.altered();
     this.#backlog.altered();

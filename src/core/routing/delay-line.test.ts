@@ -12,9 +12,7 @@ const DELAYED = { kind: 'direct', delayed: true, durable: true } as const;
 function delayed(body: string, delayMs: number | string | null, key = 'k'): Message {
   const message = textMessage(body);
   if (delayMs !== null) {
-    message.headers = new Uint8Array(
-      encodeHeaders([{ name: 'x-delay', value: delayMs as number }]),
-    );
+    message.headers = new Uint8Array(encodeHeaders([{ name: 'x-delay', value: delayMs }]));
     message.headerCount = 1;
     message.headersEnd = message.headers.length;
   }

@@ -65,7 +65,7 @@ export class RouteChanges {
 
   #upstream(exchange: Exchange): Upstream {
     if (exchange.upstream?.version !== this.#version) exchange.upstream = this.#search(exchange);
-    return exchange.upstream!;
+    return exchange.upstream;
   }
 
   #search(start: Exchange): Upstream {
