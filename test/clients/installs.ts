@@ -1,6 +1,6 @@
 /**
  * Foreign clients, installed once into the ignored cache: a Python environment, a folder of jars
- * with our compiled programs, two Go binaries, Debian's kcat.
+ * with our compiled programs, Go binaries, Debian's kcat.
  */
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ export async function pythonClients(): Promise<string> {
   return join(folder, 'bin', 'python');
 }
 
-/** A class path with Kafka's tools, RabbitMQ's client and the programs in java/. */
+/** A class path with Kafka's tools, the Java clients and the programs in java/. */
 export async function javaClients(): Promise<string> {
   const jars = await copyMavenArtifacts('clients-java-jars', join(here, 'java', 'pom.xml'));
   const sources = filesOf(join(here, 'java'), '.java');
@@ -43,7 +43,7 @@ export async function goClients(): Promise<string> {
     const work = join(folder, 'source');
     mkdirSync(work);
     cpSync(source, work, { recursive: true });
-    for (const program of ['franz', 'amqp091']) {
+    for (const program of ['franz', 'amqp091', 'nats']) {
       const args = ['build', '-o', join(folder, program), `./${program}`];
       await run('go', args, { cwd: work, timeoutMs: 400_000, env: { GOFLAGS: '-buildvcs=false' } });
     }

@@ -1,6 +1,6 @@
 /**
- * Runs real clients, unmodified, against Posthorn and against the real Kafka and RabbitMQ: the same
- * programs with the same assertions. Prints a table and ends with `N passed, N failed`.
+ * Runs real clients, unmodified, against Posthorn and against the real Kafka, RabbitMQ, nats-server
+ * and ElasticMQ: the same programs with the same assertions. Prints a table and ends with `N passed, N failed`.
  *
  *   npm run test:clients -- [--only <client>] [--target posthorn|peer] [--scenario <part of name>]
  *
@@ -16,7 +16,7 @@ import { type Result, table } from './results.ts';
 import { segmentSuite } from './segments.ts';
 import { snippetSuites } from './snippets.ts';
 import { onlyOn, programSuite, type Suite } from './suite.ts';
-import { peerTarget, posthornTarget, type Target } from './targets.ts';
+import { peerTarget, posthornTarget, type Protocol, type Target } from './targets.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -29,68 +29,116 @@ if (options.scenario !== undefined) process.env.SCENARIO = options.scenario;
 
 const here = import.meta.dirname;
 
+interface Source {
+  clients: readonly string[];
+  /** Which peers have to run for them. */
+  needs: readonly Protocol[];
+  suites: () => Promise<Suite[]>;
+}
+
+async function python(programs: readonly [client: string, file: string][]): Promise<Suite[]> {
+  const interpreter = await pythonClients();
+  return programs.map(([client, file]) =>
+    programSuite(client, interpreter, [join(here, 'python', file)]),
+  );
+}
+
+function javascript(client: string, file: string): Promise<Suite[]> {
+  return Promise.resolve([programSuite(client, process.execPath, [join(here, 'js', file)])]);
+}
+
+async function java(programs: readonly [client: string, main: string][]): Promise<Suite[]> {
+  const args = ['-XX:TieredStopAtLevel=1', '-cp', await javaClients()];
+  return programs.map(([client, main]) => programSuite(client, 'java', [...args, main]));
+}
+
+async function go(client: string, program: string): Promise<Suite[]> {
+  return [programSuite(client, join(await goClients(), program), [])];
+}
+
 /** Each way of installing clients, with the suites it makes possible and their clients' names. */
-const sources: { clients: readonly string[]; suites: () => Promise<Suite[]> }[] = [
+const sources: readonly Source[] = [
   {
     clients: ['pika', 'aiormq', 'kombu', 'kafka-python', 'confluent-kafka', 'cross', 'restart'],
-    suites: async () => {
-      const python = await pythonClients();
-      const program = (client: string, file: string): Suite =>
-        programSuite(client, python, [join(here, 'python', file)]);
-      return [
-        ...snippetSuites(python),
-        program('pika', 'pika_exchanges.py'),
-        program('pika', 'pika_queues.py'),
-        program('pika', 'pika_consumers.py'),
-        program('pika', 'pika_errors.py'),
-        program('aiormq', 'aiormq_clients.py'),
-        program('kombu', 'kombu_clients.py'),
-        program('kafka-python', 'kafka_python_basics.py'),
-        program('kafka-python', 'kafka_python_groups.py'),
-        program('confluent-kafka', 'confluent_kafka_clients.py'),
-        // No real broker speaks both.
-        onlyOn('posthorn', program('cross', 'cross.py')),
-        restartSuite(python),
-      ];
-    },
+    needs: ['kafka', 'amqp'],
+    suites: async () => [
+      ...snippetSuites(await pythonClients()),
+      ...(await python([
+        ['pika', 'pika_exchanges.py'],
+        ['pika', 'pika_queues.py'],
+        ['pika', 'pika_consumers.py'],
+        ['pika', 'pika_errors.py'],
+        ['aiormq', 'aiormq_clients.py'],
+        ['kombu', 'kombu_clients.py'],
+        ['kafka-python', 'kafka_python_basics.py'],
+        ['kafka-python', 'kafka_python_groups.py'],
+        ['confluent-kafka', 'confluent_kafka_clients.py'],
+      ])),
+      // No real broker speaks both, and none of the peers has the plugin for delays.
+      ...(
+        await python([
+          ['pika', 'pika_delayed.py'],
+          ['cross', 'cross.py'],
+        ])
+      ).map((suite) => onlyOn('posthorn', suite)),
+      restartSuite(await pythonClients()),
+    ],
   },
   {
-    clients: ['amqplib', 'kafkajs', 'platformatic-kafka'],
-    suites: () => {
-      const program = (client: string, file: string): Suite =>
-        programSuite(client, process.execPath, [join(here, 'js', file)]);
-      return Promise.resolve([
-        program('amqplib', 'amqplib.js'),
-        program('kafkajs', 'kafkajs.js'),
-        program('platformatic-kafka', 'platformatic-kafka.js'),
-      ]);
-    },
+    clients: ['nats-raw', 'nats-py'],
+    needs: ['nats'],
+    suites: () =>
+      python([
+        ['nats-raw', 'nats_raw.py'],
+        ['nats-py', 'nats_py_clients.py'],
+        ['nats-py', 'nats_py_guarded.py'],
+      ]),
+  },
+  {
+    clients: ['boto3', 'awscli'],
+    needs: ['sqs'],
+    suites: () =>
+      python([
+        ['boto3', 'boto3_queues.py'],
+        ['boto3', 'boto3_fifo.py'],
+        ['boto3', 'boto3_errors.py'],
+        ['awscli', 'awscli_commands.py'],
+      ]),
+  },
+  { clients: ['amqplib'], needs: ['amqp'], suites: () => javascript('amqplib', 'amqplib.js') },
+  { clients: ['kafkajs'], needs: ['kafka'], suites: () => javascript('kafkajs', 'kafkajs.js') },
+  {
+    clients: ['platformatic-kafka'],
+    needs: ['kafka'],
+    suites: () => javascript('platformatic-kafka', 'platformatic-kafka.js'),
+  },
+  { clients: ['nats.js'], needs: ['nats'], suites: () => javascript('nats.js', 'nats-js.js') },
+  {
+    clients: ['aws-sdk-js'],
+    needs: ['sqs'],
+    suites: () => javascript('aws-sdk-js', 'aws-sdk-sqs.js'),
   },
   {
     clients: ['kafka-java', 'rabbitmq-java', 'segments'],
-    suites: async () => {
-      const classPath = await javaClients();
-      const program = (client: string, main: string): Suite =>
-        programSuite(client, 'java', ['-XX:TieredStopAtLevel=1', '-cp', classPath, main]);
-      return [
-        program('kafka-java', 'KafkaTools'),
-        program('kafka-java', 'KafkaClients'),
-        program('rabbitmq-java', 'RabbitmqClients'),
-        segmentSuite(classPath),
-      ];
-    },
+    needs: ['kafka', 'amqp'],
+    suites: async () => [
+      ...(await java([
+        ['kafka-java', 'KafkaTools'],
+        ['kafka-java', 'KafkaClients'],
+        ['rabbitmq-java', 'RabbitmqClients'],
+      ])),
+      segmentSuite(await javaClients()),
+    ],
   },
   {
-    clients: ['franz-go', 'amqp091-go'],
-    suites: async () => {
-      const folder = await goClients();
-      return [
-        programSuite('franz-go', join(folder, 'franz'), []),
-        programSuite('amqp091-go', join(folder, 'amqp091'), []),
-      ];
-    },
+    clients: ['aws-sdk-java'],
+    needs: ['sqs'],
+    suites: () => java([['aws-sdk-java', 'SqsClients']]),
   },
-  { clients: ['kcat'], suites: async () => [kcatSuite(await kcat())] },
+  { clients: ['franz-go'], needs: ['kafka'], suites: () => go('franz-go', 'franz') },
+  { clients: ['amqp091-go'], needs: ['amqp'], suites: () => go('amqp091-go', 'amqp091') },
+  { clients: ['nats.go'], needs: ['nats'], suites: () => go('nats.go', 'nats') },
+  { clients: ['kcat'], needs: ['kafka'], suites: async () => [kcatSuite(await kcat())] },
 ];
 
 const wanted = (client: string): boolean => options.only === undefined || options.only === client;
@@ -148,12 +196,15 @@ async function main(): Promise<number> {
     );
     return 2;
   }
+  const needs = new Set(
+    sources.filter(({ clients }) => clients.some(wanted)).flatMap((source) => source.needs),
+  );
   console.log(`clients installed after ${Math.round((Date.now() - startedAt) / 1000)} s`);
   // Both targets at once: most of the time every program waits.
   const results = (
     await Promise.all(
       names.map(async (name) => {
-        const target = await starts[name]();
+        const target = await starts[name](needs);
         const some = await runAll(target, all);
         try {
           await target.stop();

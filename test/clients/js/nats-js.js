@@ -163,7 +163,7 @@ scenario('many answers to one request', () =>
       maxWait: 500,
     }))
       answers.push(answer.string());
-    assert.deepEqual(answers.toSorted(), ['0', '1', '2', '3']);
+    assert.deepEqual(new Set(answers), new Set(['0', '1', '2', '3']));
   }),
 );
 
