@@ -33,6 +33,7 @@ test('every example of bridges.md can be declared, together and again over HTTP'
     const headers = { 'content-type': 'application/json' };
     const again = await fetch(url, { method: 'POST', headers, body });
     assert.equal(again.status, 200);
+    assert.deepEqual(await again.json(), binding);
     const gone = await fetch(url, { method: 'DELETE', headers, body });
     assert.equal(gone.status, 204);
   }

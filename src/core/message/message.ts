@@ -40,6 +40,8 @@ export interface Death {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** Times this close need not be told apart: retention and windows count in minutes. */
+const SAME_TIME_MS = 1000;
 
 export class Message {
   origin: Origin = Origin.None;
@@ -71,6 +73,8 @@ export class Message {
   timestampMs = 0;
   /** When it expires, ms since the epoch; 0 = never. */
   expiresAtMs = 0;
+  /** When it came to a queue, if that is not when it was published; 0 = it is. */
+  arrivedMs = 0;
   /** Not to be seen by consumers of a queue before, ms since the epoch; 0 = at once. */
   deliverAtMs = 0;
   /** The publisher's priority; 0 when none was given. */
@@ -86,6 +90,11 @@ export class Message {
     return this.bodyEnd - this.bodyStart;
   }
 
+  /** It comes to a queue now, and counts as young. */
+  arrive(nowMs: number): void {
+    this.arrivedMs = Math.abs(nowMs - this.timestampMs) < SAME_TIME_MS ? 0 : nowMs;
+  }
+
   /** Forgets all windows, so that a reused Message shows nothing of the one before. */
   reset(): void {
     this.origin = Origin.None;
@@ -97,7 +106,8 @@ export class Message {
     this.keyStart = this.keyEnd = 0;
     this.headerCount = 0;
     this.headersStart = this.headersEnd = 0;
-    this.timestampMs = this.expiresAtMs = this.deliverAtMs = this.priority = 0;
+    this.timestampMs = this.arrivedMs = this.expiresAtMs = 0;
+    this.deliverAtMs = this.priority = 0;
     this.durable = false;
     this.deaths = null;
     this.dedupId = null;

@@ -40,6 +40,7 @@ function fullMessage(): Message {
   message.priority = 200;
   message.durable = true;
   message.deliverAtMs = 1_800_000_000_000;
+  message.arrivedMs = 1_750_000_000_000;
   message.deaths = DEATHS;
   message.dedupId = 'one ü';
   return message;
@@ -59,6 +60,7 @@ function shown(message: Message): Record<string, unknown> {
     timestampMs: message.timestampMs,
     expiresAtMs: message.expiresAtMs,
     deliverAtMs: message.deliverAtMs,
+    arrivedMs: message.arrivedMs,
     dedupId: message.dedupId,
     priority: message.priority,
     durable: message.durable,

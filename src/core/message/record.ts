@@ -7,8 +7,9 @@
  *
  * What a Kafka record has no place for travels in one header named `posthorn`, always the first:
  *
- *   origin u8 | flags u8 | [expiresAtMs i64] | [deliverAtMs i64] | [priority u8]
- *   | [dedupIdLength varint, dedupId UTF-8] | [deathsLength varint, deaths JSON] | source: the origin protocol's own bytes
+ *   origin u8 | flags u8 | [expiresAtMs i64] | [deliverAtMs i64] | [arrivedMs i64] | [priority u8]
+ *   | [dedupIdLength varint, dedupId UTF-8] | [deathsLength varint, deaths JSON]
+ *   | source: the origin protocol's own bytes
  *
  * In a queue's log it is always there. In a topic it is there, before the neutral headers, when the
  * message did not come in by Kafka. A Kafka client may forge one: lengths and deaths are checked
@@ -35,7 +36,8 @@ const FLAG_PRIORITY = 4;
 const FLAG_DEATHS = 8;
 const FLAG_DELIVER_AT = 16;
 const FLAG_DEDUP_ID = 32;
-const FLAGS_KNOWN = 63;
+const FLAG_ARRIVED = 64;
+const FLAGS_KNOWN = 127;
 
 /** 'posthorn' with its varint length in front (8 → zig-zag 16). */
 const META_NAME = Uint8Array.of(16, 0x70, 0x6f, 0x73, 0x74, 0x68, 0x6f, 0x72, 0x6e);
@@ -69,7 +71,7 @@ export function copyBytes(
 }
 
 /** Every varint at its longest, META_NAME and the fixed part of the meta. */
-const RECORD_OVERHEAD_BYTES_MAX = 112;
+const RECORD_OVERHEAD_BYTES_MAX = 120;
 const UTF8_BYTES_MAX = 3;
 
 /** More than any encoding of `message` takes, without its deaths. */
@@ -159,6 +161,7 @@ function flagsOf(message: Message, expiresAtMs: number, deathsBytes: Uint8Array 
   let flags = message.durable ? FLAG_DURABLE : 0;
   if (expiresAtMs !== 0) flags |= FLAG_EXPIRES;
   if (message.deliverAtMs !== 0) flags |= FLAG_DELIVER_AT;
+  if (message.arrivedMs !== 0) flags |= FLAG_ARRIVED;
   if (message.priority !== 0) flags |= FLAG_PRIORITY;
   if (message.dedupId !== null) flags |= FLAG_DEDUP_ID;
   if (deathsBytes !== null) flags |= FLAG_DEATHS;
@@ -173,6 +176,7 @@ function optionalLength(
   let length = 0;
   if ((flags & FLAG_EXPIRES) !== 0) length += 8;
   if ((flags & FLAG_DELIVER_AT) !== 0) length += 8;
+  if ((flags & FLAG_ARRIVED) !== 0) length += 8;
   if ((flags & FLAG_PRIORITY) !== 0) length += 1;
   if (dedupId !== null) {
     const bytes = Buffer.byteLength(dedupId);
@@ -199,6 +203,10 @@ function writeMeta(
   }
   if (message.deliverAtMs !== 0) {
     writeInt64(target, at, message.deliverAtMs);
+    at += 8;
+  }
+  if (message.arrivedMs !== 0) {
+    writeInt64(target, at, message.arrivedMs);
     at += 8;
   }
   if (message.priority !== 0) target[at++] = message.priority;
@@ -237,6 +245,7 @@ export function viewEncoded(
   view.timestampMs = message.timestampMs;
   view.expiresAtMs = expiresAtMs;
   view.deliverAtMs = message.deliverAtMs;
+  view.arrivedMs = message.arrivedMs;
   view.priority = message.priority;
   view.durable = message.durable;
   view.deaths = message.deaths;
@@ -287,6 +296,7 @@ export function decodeRecord(
   recordEnd = end;
   message.expiresAtMs = 0;
   message.deliverAtMs = 0;
+  message.arrivedMs = 0;
   message.priority = 0;
   message.deaths = null;
   message.dedupId = null;
@@ -296,7 +306,7 @@ export function decodeRecord(
   if (count > 0 && isMetaName(bytes, at) && decodeMeta(bytes, at, end, count, message)) return;
   message.origin = Origin.None;
   message.durable = true;
-  message.expiresAtMs = message.deliverAtMs = message.priority = 0;
+  message.expiresAtMs = message.deliverAtMs = message.arrivedMs = message.priority = 0;
   message.dedupId = null;
   message.sourceStart = message.sourceEnd = at;
   message.headersStart = at;
@@ -358,6 +368,11 @@ function decodeOptional(
   if ((flags & FLAG_DELIVER_AT) !== 0) {
     if (at + 8 > metaEnd) return -1;
     message.deliverAtMs = readInt64(bytes, at);
+    at += 8;
+  }
+  if ((flags & FLAG_ARRIVED) !== 0) {
+    if (at + 8 > metaEnd) return -1;
+    message.arrivedMs = readInt64(bytes, at);
     at += 8;
   }
   if ((flags & FLAG_PRIORITY) !== 0) {

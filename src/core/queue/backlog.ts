@@ -147,7 +147,7 @@ export class Backlog {
     const deathsBytes = message.deaths === null ? null : encodeDeaths(message.deaths);
     const chunk = this.content.append(message, expiresAtMs, priority, deathsBytes);
     const offset = chunk.end - 1;
-    if (this.#retention !== null) this.#retention.added(message.timestampMs);
+    if (this.#retention !== null) this.#retention.added(message.arrivedMs || message.timestampMs);
     if (this.#groups !== null) chunk.setGroup(chunk.count - 1, groupHash(message));
     if (message.deliverAtMs !== 0) this.#delay(chunk, offset, message.deliverAtMs);
     else this.#ready.added(offset, priority);

@@ -6,6 +6,7 @@
  *   sizes       bytes of each body
  *   states      one byte each: state (2 bits) | redelivered (1 bit) | delivery count (5 bits)
  *   expiries    only when a message here expires: ms since the epoch, 0 = never
+ *   arrivals    only when a message here came at another time than it was published, ms; 0 = it did not
  *   priorities  only in a queue with priorities
  *   groups      only in a queue with groups, when a message here has one (group-hash.ts); 0 = none
  *
@@ -38,12 +39,13 @@ export class Chunk {
   baseTimestampMs = 0;
   /** Of the batch that is open. */
   maxTimestampMs = 0;
-  /** Of all messages, once no batch is open. */
+  /** When the youngest message without an arrival was published. */
   newestMs = 0;
   positions: Uint32Array;
   sizes: Uint32Array;
   states: Uint8Array;
   expiries: Float64Array | null = null;
+  arrivals: Float64Array | null = null;
   priorities: Uint8Array | null;
   groups: Float64Array | null = null;
   /** Messages not settled. */
@@ -112,6 +114,7 @@ export class Chunk {
     this.sizes = grown(this.sizes, new Uint32Array(room));
     this.states = grown(this.states, new Uint8Array(room));
     if (this.expiries !== null) this.expiries = grown(this.expiries, new Float64Array(room));
+    if (this.arrivals !== null) this.arrivals = grown(this.arrivals, new Float64Array(room));
     if (this.priorities !== null) this.priorities = grown(this.priorities, new Uint8Array(room));
     if (this.groups !== null) this.groups = grown(this.groups, new Float64Array(room));
   }
@@ -146,6 +149,21 @@ export class Chunk {
     return this.expiries === null ? 0 : this.expiries[index]!;
   }
 
+  /** Notes when a message that was just added came here. */
+  came(index: number, timestampMs: number, arrivedMs: number): void {
+    if (arrivedMs === 0) {
+      if (timestampMs > this.newestMs) this.newestMs = timestampMs;
+      return;
+    }
+    this.arrivals ??= new Float64Array(this.positions.length);
+    this.arrivals[index] = arrivedMs;
+  }
+
+  /** 0 = when it was published. */
+  arrivedMs(index: number): number {
+    return this.arrivals === null ? 0 : this.arrivals[index]!;
+  }
+
   priority(index: number): number {
     return this.priorities === null ? 0 : this.priorities[index]!;
   }
@@ -165,9 +183,10 @@ export class Chunk {
   /** All that was here is settled and no bytes were given away: begins again in place at `base`. */
   restart(base: number): void {
     this.base = base;
-    this.count = this.byteLength = 0;
+    this.count = this.byteLength = this.newestMs = 0;
     this.batchAt = -1;
     this.expiries = null;
+    this.arrivals = null;
     this.groups = null;
   }
 
@@ -181,6 +200,7 @@ export class Chunk {
     this.positions = this.sizes = NO_NUMBERS;
     this.states = NO_STATES;
     this.expiries = null;
+    this.arrivals = null;
     this.priorities = null;
     this.groups = null;
   }

@@ -83,7 +83,7 @@ export class Intake {
 
   /** After a restart: it is in the log, settled or not. */
   recovered(message: Message, offset: number): void {
-    this.#remember(message, offset, message.timestampMs);
+    this.#remember(message, offset, message.arrivedMs || message.timestampMs);
   }
 
   #remember(message: Message, offset: number, timeMs: number): void {

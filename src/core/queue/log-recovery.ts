@@ -64,7 +64,6 @@ export class LogRecovery {
       this.#chunk = chunk;
       this.#store.add(chunk);
     }
-    chunk.newestMs = Math.max(chunk.newestMs, Batch.maxTimestampMs(bytes, at));
     const shift = chunk.byteLength - at;
     const count = Batch.count(bytes, at);
     let position = at + BATCH_HEADER_BYTES;
@@ -82,7 +81,7 @@ export class LogRecovery {
   }
 
   #takeRecord(chunk: Chunk, position: number): void {
-    const { bodyStart, bodyEnd, expiresAtMs, priority } = this.#message;
+    const { bodyStart, bodyEnd, expiresAtMs, priority, timestampMs, arrivedMs } = this.#message;
     const acks = this.#acks;
     const offset = chunk.end;
     if (acks !== null && acks.settled.has(offset)) {
@@ -92,6 +91,7 @@ export class LogRecovery {
     }
     const level = Math.min(priority, this.#priorityMax ?? 0);
     const index = chunk.add(position, bodyEnd - bodyStart, expiresAtMs, level);
+    chunk.came(index, timestampMs, arrivedMs);
     this.#store.counted(chunk, index);
     chunk.setRedelivered(index);
     const count = acks === null ? undefined : acks.counts.get(offset);

@@ -98,6 +98,7 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
     if (end - at >= COPY_BYTES_MAX) chunk.lent = true;
     chunk.byteLength = end;
     const index = chunk.add(at, message.bodyEnd - message.bodyStart, expiresAtMs, priority);
+    chunk.came(index, timestampMs, message.arrivedMs);
     this.store.counted(chunk, index);
     this.#tail++;
     return chunk;
@@ -132,7 +133,6 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
   /** Closes the open chunk for good. */
   #seal(chunk: Chunk): void {
     if (this.#durable && chunk.batchAt >= 0) this.#closeBatch(chunk);
-    else chunk.newestMs = Math.max(chunk.newestMs, chunk.maxTimestampMs);
     chunk.sealed = true;
     this.#open = null;
     if (chunk.live === 0) this.store.retire(chunk);
@@ -152,7 +152,6 @@ export class OwnLog implements QueueLog, ChunkSource, Flusher {
       baseOffset === chunk.base + batchIndex,
       `somebody else appended to the queue log ${this.log.name}`,
     );
-    chunk.newestMs = Math.max(chunk.newestMs, chunk.maxTimestampMs);
     chunk.logOffset = chunk.base;
     chunk.appendedIn = this.#services.commit.generation;
     chunk.batchAt = -1;

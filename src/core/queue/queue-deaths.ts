@@ -59,6 +59,7 @@ export class QueueDeaths {
     const message = new Message();
     store.view(chunk, index, message);
     const deliveries = store.deliveryCount(chunk, index);
+    if (!this.#keepsItsAge(mustArrive)) message.arrive(this.#services.ports.clock.now());
     // Hidden first: the publish may come back to this very queue.
     store.hide(chunk, index);
     if (!this.#send(message, reason, this.#rule, deliveries) && mustArrive) {
@@ -69,6 +70,13 @@ export class QueueDeaths {
     if (store.acks === null) store.settle(chunk, index);
     else this.#settleWhenCommitted(chunk.base + index);
     return Fate.Died;
+  }
+
+  /** What was received too often is in its next queue as old as it was, so that it does not stay
+   * for twice the time; not so where order is kept, nor what has the times of a topic. */
+  #keepsItsAge(wasReceivedTooOften: boolean): boolean {
+    const { grouping, source } = this.#queue.options;
+    return wasReceivedTooOften && grouping !== 'fifo' && source === null;
   }
 
   /** A message that was not taken in goes on as dead. `message` stays as it is. */

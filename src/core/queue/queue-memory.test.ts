@@ -99,7 +99,8 @@ for (const durable of [true, false]) {
       for (let i = 0; i < count; i++) assert.equal(seen[i], body(i));
       await rig.settle();
       assert.ok(rig.memory.usedBytes < LIMIT_BYTES);
-      assert.ok(queue.log.sizeBytes < 3 << 20, `${queue.log.sizeBytes} bytes on disk`);
+      // Segments go when the journal that no longer needs them is written.
+      await rig.until(() => queue.log.sizeBytes < 3 << 20);
     });
   });
 

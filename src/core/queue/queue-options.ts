@@ -44,7 +44,7 @@ export interface QueueOptions {
   delayMs: number | null;
   /** How long lease() leases when its caller does not say; null = LEASE_MS_DEFAULT. */
   leaseMs: number | null;
-  /** A message older than that, by its timestampMs, is dropped; it is no dead letter. */
+  /** A message that came so long ago (retention.ts) is dropped; it is no dead letter. */
   retentionMs: number | null;
   /** Larger bodies are refused. */
   messageBytesMax: number | null;

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Collector, QueueRig, bodyText } from '#test/rigs/queue-rig.ts';
 import { SeededRandom } from '#test/rigs/seeded-random.ts';
+import { Message } from '../message/message.ts';
 import type { Queue } from './queue.ts';
+import type { QueueOptions } from './queue-options.ts';
 
 const DEAD = { deadLetterExchange: '', deadLetterRoutingKey: 'dead' };
 
@@ -140,4 +142,57 @@ test('a restart goes on counting', async () => {
     consumer.texts.map((text) => Number.parseInt(text, 10)),
     Array.from({ length: 29 }, (_, i) => i + 21),
   );
+});
+
+test('retention counts from when a message came, whatever time it has, also after a restart', async () => {
+  const rig = await QueueRig.open();
+  const options = { durable: true, retentionMs: 10_000 };
+  const queue = rig.declare('q', options);
+  for (const [text, ageMs] of [
+    ['old', 1e9],
+    ['of the future', -1e9],
+    ['usual', 0],
+  ] as const) {
+    const message = rig.message(text, { durable: true });
+    message.timestampMs = rig.nowMs - ageMs;
+    message.arrive(rig.nowMs);
+    queue.publish(message);
+  }
+  rig.turn();
+  rig.pass(9999);
+  assert.equal(queue.readyCount, 3);
+  await rig.restart({ q: options }, rig.store);
+  const again = rig.queues.get('q')!;
+  assert.equal(again.readyCount, 3);
+  const view = new Message();
+  assert.ok(await again.get(view, rig));
+  assert.deepEqual([view.timestampMs, bodyText(view)], [rig.nowMs - 9999 - 1e9, 'old']);
+  again.release([0], false);
+  rig.pass(1);
+  assert.equal(again.readyCount, 0);
+});
+
+test('what was received too often is as old as it was, but not in order; what died otherwise is new', async () => {
+  const rig = await QueueRig.open();
+  const dead = rig.declare('dead', { retentionMs: 10_000 });
+  const rules: Partial<QueueOptions>[] = [
+    { receivesMax: 1, ...DEAD },
+    { receivesMax: 1, grouping: 'fifo', ...DEAD },
+    { ttlMs: 8000, ...DEAD },
+  ];
+  for (const [i, rule] of rules.entries()) {
+    rig.publish(rig.declare(`q${i}`, rule), `${i}`);
+  }
+  rig.pass(8000);
+  for (const name of ['q0', 'q1']) {
+    const queue = rig.queues.get(name)!;
+    queue.lease(1, 0, rig, () => {});
+    rig.pass(0);
+    assert.equal(queue.readyCount, 1);
+    queue.lease(1, 0, rig, () => {});
+  }
+  assert.equal(dead.readyCount, 3);
+  rig.pass(2000);
+  assert.equal(dead.readyCount, 3, 'the oldest lies behind a younger one: dropped when asked for');
+  assert.deepEqual(rig.takeAll(dead), ['2', '1']);
 });

@@ -1,6 +1,6 @@
 /**
- * Retention: drops what has been in a queue for too long, by the time it was published; nothing is
- * dead-lettered.
+ * Retention: drops what has been in a queue for too long; nothing is dead-lettered. It counts from
+ * when a message was published or, if that is told apart (Message.arrivedMs), when it came.
  *
  * A cursor follows the log: what is before it is gone, leased, or dying. A timer wakes it for the
  * first message that will be too old. Messages whose bytes are on disk go with the youngest of their
@@ -58,6 +58,8 @@ export class Retention {
   }
 
   #timestampMs(chunk: Chunk, index: number): number {
+    const arrivedMs = chunk.arrivedMs(index);
+    if (arrivedMs !== 0) return arrivedMs;
     return chunk.bytes === null
       ? chunk.newestMs
       : recordTimestampMs(chunk.bytes, chunk.positions[index]!, chunk.baseTimestampMs);

@@ -188,6 +188,7 @@ export class DelayLine implements Delay, Subscriber {
       message.deliverAtMs = 0;
       message.durable = durable;
       if (message.origin !== Origin.None) message.timestampMs = nowMs;
+      message.arrive(nowMs);
       message.expiresAtMs = expirationMs === null ? 0 : nowMs + expirationMs;
       const outcome = publishTo(router.targetsBy(this.#exchange, envelope), message);
       if (outcome === Outcome.Unrouted) metrics.delayedUnrouted++;

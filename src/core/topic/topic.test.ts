@@ -323,6 +323,22 @@ test("a producer's records feed the queues bound to the topic, by their key", as
   assert.equal(ready('all'), 3);
 });
 
+test('a record with an old time is new in the queue that it is fed to', async () => {
+  const rig = await BrokerRig.open();
+  const t = topic(rig);
+  const queue = rig.queue('q', { retentionMs: 60_000 });
+  rig.namespace.bind('t', { kind: 'queue', name: 'q' }, '#', {});
+  const batch = new OpenBatch();
+  batch.add(textMessage('old', 100), 100);
+  t.partitions[0]!.append(batch.seal(null));
+  rig.ports.nowMs += 59_999;
+  rig.broker.tick(rig.ports.nowMs);
+  assert.equal(queue.readyCount, 1);
+  rig.ports.nowMs += 1;
+  rig.broker.tick(rig.ports.nowMs);
+  assert.equal(queue.readyCount, 0);
+});
+
 test('what AMQP publishes to a topic is fed on as it was published', async () => {
   const rig = await BrokerRig.open();
   const t = topic(rig);

@@ -154,6 +154,7 @@ export class Topic implements Destination, FeedSource {
     const { feed } = this;
     if (feed === null) return;
     const { broker } = this.namespace;
+    const nowMs = broker.ports.clock.now();
     this.#cursor ??= new RecordCursor(broker.codecs, broker.limits.decompressedBytesMax);
     const cursor = this.#cursor;
     const message = new Message();
@@ -164,6 +165,7 @@ export class Topic implements Destination, FeedSource {
         broker.envelopes.trust(message);
         if (message.origin === Origin.None) readdressNeutral(message, this.name, key);
         message.expiresAtMs = 0;
+        message.arrive(nowMs);
         feed.publish(key, message);
       }
       if (cursor.malformed) broker.metrics.malformedRecords++;

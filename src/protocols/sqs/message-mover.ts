@@ -139,7 +139,7 @@ export class MessageMover implements CommitWaiter, PullWaiter {
     copy.deaths = null;
     copy.durable = true;
     copy.timestampMs = broker.ports.clock.now();
-    copy.expiresAtMs = copy.deliverAtMs = 0;
+    copy.arrivedMs = copy.expiresAtMs = copy.deliverAtMs = 0;
     const messageId = ids.messageId(queue.nextOffset);
     if (copy.origin === Origin.Sqs) {
       const { body, attributes, traceHeader, senderId, groupId } = readMessage(copy, broker);
