@@ -60,6 +60,8 @@ export interface BrokerOptions {
   readonly namespaces?: readonly string[];
   /** Memory of the process, for limits.processBytesMax. */
   readonly processBytes?: () => number;
+  /** Reads messages of every origin that may be stored, from the start. */
+  readonly envelopes?: Envelopes;
 }
 
 export interface AlarmListener {
@@ -97,7 +99,7 @@ export class Broker implements QueueServices {
   readonly store: LogStore;
   readonly commit: Commit;
   readonly schedule: Schedule;
-  readonly envelopes = new Envelopes();
+  readonly envelopes: Envelopes;
   readonly metrics = new Metrics();
   readonly codecs: Codecs;
   readonly auth: Authenticator;
@@ -134,6 +136,7 @@ export class Broker implements QueueServices {
     this.schedule = schedule;
     this.codecs = options.codecs;
     this.auth = options.auth;
+    this.envelopes = options.envelopes ?? new Envelopes();
     this.memory = new MemoryBudget(options.limits.memoryBytesMax, () => this.#checkAlarms());
     this.catalog = state.catalog;
     this.acks = state.acks;

@@ -27,7 +27,7 @@ import { journalist, type Logger } from './log.ts';
 import { managementServer } from './management-server.ts';
 import { Pacemaker } from './pacemaker.ts';
 import { pagesServer } from './pages-server.ts';
-import { type ProtocolPorts, PROTOCOLS } from './protocols.ts';
+import { allEnvelopes, type ProtocolPorts, PROTOCOLS } from './protocols.ts';
 import { randomPort } from './random.ts';
 import { PORT_NAMES, type Settings } from './settings.ts';
 import { DRAIN_MS, shutDown } from './shutdown.ts';
@@ -258,6 +258,7 @@ class Composition {
       store: await this.#parts.openStore(ports, codecs),
       ports,
       limits: settings.limits,
+      envelopes: allEnvelopes(),
       defaults: {
         sync: settings.sync,
         partitions: settings.topics.partitions,

@@ -3,6 +3,7 @@
  * protocols run on. Nothing here opens a socket or a file.
  */
 import { hashesPort } from '#server/hashes.ts';
+import { allEnvelopes } from '#server/protocols.ts';
 import { UserTable } from '#auth/user-table.ts';
 import { Broker, type BrokerDefaults } from '#core/broker.ts';
 import { defaultLimits, type Limits } from '#core/limits.ts';
@@ -58,6 +59,7 @@ export class MemoryBroker {
       ...(options.defaults ? { defaults: options.defaults } : {}),
       codecs,
       auth: new UserTable(),
+      envelopes: allEnvelopes(),
       namespaces: options.namespaces ?? [],
     });
     const progress = { done: false };

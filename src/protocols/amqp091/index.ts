@@ -1,5 +1,6 @@
 /** AMQP 0-9-1 as RabbitMQ speaks it. */
 import type { Broker } from '#core/broker.ts';
+import type { Envelopes } from '#core/message/envelope.ts';
 import { Origin } from '#core/message/message.ts';
 import type { ByteSink, Connection, Peer, Protocol } from '#protocols/contract.ts';
 import { AmqpConnection } from './connection.ts';
@@ -11,7 +12,6 @@ class Amqp091 implements Protocol {
 
   constructor(broker: Broker) {
     this.#broker = broker;
-    broker.envelopes.register(Origin.Amqp091, decodeMessage, ORIGIN_EXTRAS);
   }
 
   accept(sink: ByteSink, peer: Peer): Connection {
@@ -21,4 +21,9 @@ class Amqp091 implements Protocol {
 
 export function amqp091(broker: Broker): Protocol {
   return new Amqp091(broker);
+}
+
+/** Messages that came by it can be read, whether it is served or not. */
+export function readAmqp091(envelopes: Envelopes): void {
+  envelopes.register(Origin.Amqp091, decodeMessage, ORIGIN_EXTRAS);
 }

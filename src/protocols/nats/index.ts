@@ -1,6 +1,7 @@
 /** NATS as nats-server speaks it to clients. */
 import type { Broker } from '#core/broker.ts';
 import type { Namespace } from '#core/namespace.ts';
+import type { Envelopes } from '#core/message/envelope.ts';
 import { Origin } from '#core/message/message.ts';
 import {
   Refusal,
@@ -23,7 +24,6 @@ class Nats implements Protocol {
 
   constructor(broker: Broker, address: { host: string; port: number }, namespace: Namespace) {
     this.#node = new NatsNode(broker, address, namespace);
-    broker.envelopes.register(Origin.Nats, decodeMessage, ORIGIN_EXTRAS);
   }
 
   accept(sink: ByteSink, peer: Peer): Connection {
@@ -46,3 +46,8 @@ export const nats: ProtocolFactory = (broker, address, namespace) =>
     address,
     namespace === undefined ? broker.defaultNamespace : broker.namespace(namespace),
   );
+
+/** Messages that came by it can be read, whether it is served or not. */
+export function readNats(envelopes: Envelopes): void {
+  envelopes.register(Origin.Nats, decodeMessage, ORIGIN_EXTRAS);
+}

@@ -1,6 +1,7 @@
 /**
  * Amazon SQS: the protocol as the server sees it. README.md says what is served and what is not.
  */
+import type { Envelopes } from '#core/message/envelope.ts';
 import { Origin } from '#core/message/message.ts';
 import { type ProtocolFactory, Refusal } from '#protocols/contract.ts';
 import { HttpRefusal } from '#wire/http-request.ts';
@@ -17,7 +18,6 @@ const REFUSALS = {
 } as const;
 
 export const sqs: ProtocolFactory = (broker, _address, namespace) => {
-  broker.envelopes.register(Origin.Sqs, decodeMessage, ORIGIN_EXTRAS);
   const seen = namespace === undefined ? broker.defaultNamespace : broker.namespace(namespace);
   const node = new SqsNode(broker, seen);
   const handlers = createHandlers(node);
@@ -32,3 +32,8 @@ export const sqs: ProtocolFactory = (broker, _address, namespace) => {
     },
   };
 };
+
+/** Messages that came by it can be read, whether it is served or not. */
+export function readSqs(envelopes: Envelopes): void {
+  envelopes.register(Origin.Sqs, decodeMessage, ORIGIN_EXTRAS);
+}
