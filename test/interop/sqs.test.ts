@@ -206,7 +206,7 @@ describe('a long poll', () => {
     await send(QueueUrl, ...Array.from({ length: 10 }, (_, i) => `${i}`));
     const got = (await Promise.all(waiting)).flatMap(bodies);
     assert.deepEqual(
-      got.toSorted(),
+      got.toSorted((a, b) => Number(a) - Number(b)),
       Array.from({ length: 10 }, (_, i) => `${i}`),
     );
   });

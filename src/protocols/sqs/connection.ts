@@ -156,8 +156,8 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
       input: Input<ActionName>,
     ) => object | null;
     try {
-      const output = handler(call, input as Input<ActionName>);
-      if (output !== null) call.answer(output as never);
+      const output = handler(call, input);
+      if (output !== null) call.answer(output);
     } catch (error) {
       if (!(error instanceof SqsError) && !(error instanceof BrokerError)) throw error;
       call.refuse(error);

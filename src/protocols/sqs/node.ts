@@ -11,7 +11,7 @@ import { RequestIds } from './request-ids.ts';
 import { SignatureCheck } from './sigv4.ts';
 
 /** What a queue's policy is asked. */
-export interface PolicyQuestion {
+interface PolicyQuestion {
   readonly identity: Identity;
   readonly action: ActionName;
   readonly queueName: string;
