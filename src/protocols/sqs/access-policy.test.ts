@@ -88,3 +88,25 @@ test('documents that are none', () => {
   checkPolicy(JSON.stringify({ Statement: statement({}) }));
   checkPolicy('{}');
 });
+
+test('patterns, also such as a search that tries everything never ends', () => {
+  for (const [action, expected] of [
+    ['SQS:Send*', true],
+    ['*Message', true],
+    ['sqs:*d*ss*ge', true],
+    ['sqs:SendMessag?', true],
+    ['sqs:SendMessage?', null],
+    ['sqs:Send', null],
+    ['*essages', null],
+    ['sqs.SendMessage', null],
+    ['***', true],
+    ['*s*'.repeat(400), null],
+  ] as const) {
+    assert.equal(decides(policy(statement({ Action: action }))), expected, action);
+  }
+  const resource = `arn:aws:sqs:*${'a*'.repeat(30)}b`;
+  const queueArn = `arn:aws:sqs:us-east-1:000000000000:${'a'.repeat(80)}`;
+  const access = { user: 'bob', action: 'SendMessage', account: '000000000000', queueArn };
+  const text = policy(statement({ Resource: resource }));
+  assert.equal(new AccessPolicy(text).decides(access), null);
+});

@@ -209,8 +209,15 @@ function readClaim(request: HttpRequest, parameters: readonly QueryParameter[]):
   return found;
 }
 
-/** What decides about the request must be signed. */
+/** What decides about the request must be signed. Each name counts once: what is signed is made by
+ * going through all fields for each, before it is known who asks. */
 function checkSigned(request: HttpRequest, { signedHeaders, signature, presigned }: Claim): void {
+  if (signedHeaders.length > request.fieldCount || hasTwins(signedHeaders)) {
+    throw new SqsError(
+      'InvalidSignatureException',
+      'SignedHeaders names what is not there, or twice.',
+    );
+  }
   if (!SIGNATURE.test(signature)) throw new SqsError('InvalidSignatureException');
   if (!signedHeaders.includes('host')) {
     throw new SqsError(
@@ -268,6 +275,10 @@ function credentialParts(credential: string): [string, string[]] {
 
 function headerNames(text: string): string[] {
   return text.toLowerCase().split(';');
+}
+
+function hasTwins(names: readonly string[]): boolean {
+  return new Set(names).size < names.length;
 }
 
 function headerTime(request: HttpRequest): string {
