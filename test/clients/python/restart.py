@@ -6,6 +6,7 @@ What they agree on (names, counts) goes from one to the other by the file $STATE
 import json
 import os
 import sys
+import time
 
 import pika
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
@@ -13,7 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import CoordinatorLoadInProgressError
 
 from pika_session import assert_empty, bodies, channel, consume, publish, refused_channel, take, wait_for
-from scenario import KAFKA, equal, eventually, expected, main, scenario, unique
+from scenario import KAFKA, TARGET, equal, eventually, expected, main, scenario, unique
 
 PHASE = sys.argv[1]
 state = {}
@@ -78,6 +79,27 @@ def write_amqp_queues():
             ch.basic_ack(method.delivery_tag)
         eventually(lambda: ch.queue_declare(names['durable'], passive=True).method.message_count == 81)
     remember(**names)
+
+
+if TARGET == 'posthorn':  # RabbitMQ's plugin for it is not in Debian
+
+    @before
+    def write_delayed_messages():
+        exchange, queue = unique('delaying'), unique('delayed')
+        with channel() as ch:
+            ch.confirm_delivery()
+            ch.exchange_declare(exchange, 'x-delayed-message', durable=True, arguments={'x-delayed-type': 'direct'})
+            ch.queue_declare(queue, durable=True)
+            ch.queue_bind(queue, exchange, 'k')
+            # Some are due while nobody is there to bring them, some long after.
+            for delay in (500, 1000, 20_000):
+                publish(ch, 'k', b'%d' % delay, exchange=exchange, delivery_mode=2, headers={'x-delay': delay})
+        remember(delayed=queue, delayed_at=time.time())
+
+    @after
+    def delayed_messages_that_were_due_have_come():
+        with channel() as ch:
+            equal(bodies(ch, state['delayed'], 2), [b'500', b'1000'])
 
 
 @after
@@ -156,6 +178,16 @@ def stream_is_whole():
         consume(ch, state['stream'], got, arguments={'x-stream-offset': 'first'})
         wait_for(ch, got, 50, 20)
         equal([(int(b), p.headers['x-stream-offset']) for _, p, b in got], [(n, n) for n in range(50)])
+
+
+if TARGET == 'posthorn':
+
+    @after
+    def delayed_messages_come_at_their_times():
+        with channel() as ch:
+            [(_, _, body)] = take(ch, state['delayed'], 1, 30)
+            equal(body, b'20000')
+            assert time.time() - state['delayed_at'] > 19.9
 
 
 main()
