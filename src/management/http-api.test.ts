@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { Metrics } from '#core/metrics.ts';
+import { Failure, Metrics } from '#core/metrics.ts';
 import { answer, type HttpSource } from './http-api.ts';
 import type { BrokerFigures, MetricsSource } from './metrics.ts';
 
@@ -32,6 +32,10 @@ const metricsSource: MetricsSource = {
       refused: 1,
       secured: 4,
       handshakesFailed: 3,
+      broken: 6,
+      malformed: 8,
+      late: 9,
+      stuck: 10,
       plainTextRefused: 2,
       receivedBytes: 100,
       sentBytes: 200,
@@ -90,6 +94,8 @@ describe('the HTTP endpoints', () => {
     counters.protocol('amqp').published = 11;
     counters.protocol('kafka').publishedBytes = 12;
     counters.expired = 13;
+    counters.protocol('amqp').fail(Failure.Silent);
+    for (let i = 0; i < 2; i++) counters.protocol('amqp').error('NOT_FOUND');
     const [status, text] = await get('/metrics');
     assert.equal(status, 200);
     for (const line of [
@@ -98,6 +104,10 @@ describe('the HTTP endpoints', () => {
       'posthorn_messages_expired_total 13',
       'posthorn_listener_connections{listener="kafka"} 5',
       'posthorn_listener_handshakes_failed_total{listener="kafka"} 3',
+      'posthorn_listener_stuck_total{listener="kafka"} 10',
+      'posthorn_connections_failed_total{protocol="amqp",reason="silent"} 1',
+      'posthorn_connections_failed_total{protocol="amqp",reason="malformed"} 0',
+      'posthorn_errors_total{protocol="amqp",error="NOT_FOUND"} 2',
       'posthorn_listener_sent_bytes_total{listener="kafka"} 200',
       'posthorn_messages_ready 20',
       'posthorn_memory_alarm 1',

@@ -14,6 +14,10 @@ export interface ListenerFigures {
   refused: number;
   secured: number;
   handshakesFailed: number;
+  broken: number;
+  malformed: number;
+  late: number;
+  stuck: number;
   plainTextRefused: number;
   receivedBytes: number;
   sentBytes: number;
@@ -43,10 +47,12 @@ export interface MetricsSource {
 
 type Values = { labels: Record<string, string>; value: number }[];
 
-const PROTOCOL_COUNTERS: Record<Exclude<keyof ProtocolMetrics, 'protocol'>, string> = {
+type NumberField<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T];
+
+const PROTOCOL_COUNTERS: Record<NumberField<ProtocolMetrics>, string> = {
   connectionsOpened: 'Connections that began.',
   connectionsClosed: 'Connections that ended.',
-  connectionsFailed: 'Connections ended for bad bytes, failed logins or missed heartbeats.',
+  connectionsFailed: 'Connections ended although their client did not want it, by reason.',
   requests: 'Requests received.',
   published: 'Messages published.',
   publishedBytes: 'Bytes of the bodies of messages published.',
@@ -57,10 +63,21 @@ const PROTOCOL_COUNTERS: Record<Exclude<keyof ProtocolMetrics, 'protocol'>, stri
   deliveredBytes: 'Bytes of the bodies of messages delivered.',
   redelivered: 'Messages delivered again.',
   acknowledged: 'Messages acknowledged.',
-  errors: 'Requests answered with an error.',
+  errors: 'Requests answered with an error, by the error in the words of the protocol.',
 };
 
-const BROKER_COUNTERS: Record<Exclude<keyof Metrics, 'protocols' | 'protocol'>, string> = {
+/** Those that are shown in parts. */
+const PARTS: Partial<
+  Record<
+    NumberField<ProtocolMetrics>,
+    { label: string; of(metrics: ProtocolMetrics): ReadonlyMap<string, number> }
+  >
+> = {
+  connectionsFailed: { label: 'reason', of: (metrics) => metrics.failures },
+  errors: { label: 'error', of: (metrics) => metrics.errorCodes },
+};
+
+const BROKER_COUNTERS: Record<NumberField<Metrics>, string> = {
   expired: 'Messages that expired in a queue.',
   overflowed: 'Messages dropped or refused because a queue was full.',
   deadLettered: 'Messages that were dead-lettered.',
@@ -92,6 +109,10 @@ const LISTENER_COUNTERS: Record<Exclude<keyof ListenerFigures, 'name' | 'connect
   secured: 'TLS handshakes completed.',
   handshakesFailed: 'TLS handshakes that failed.',
   plainTextRefused: 'Connections refused because they spoke plain text where TLS is required.',
+  broken: 'Connections that broke: reset by the peer, or found dead.',
+  malformed: 'HTTP requests of operators and pages that were none, or too large.',
+  late: 'HTTP connections of operators and pages that did not come to the end of a request.',
+  stuck: 'Connections cut because the peer took nothing of what was sent for too long.',
   receivedBytes: 'Bytes read from sockets.',
   sentBytes: 'Bytes written to sockets.',
 };
@@ -123,11 +144,10 @@ function register(sheet: Sheet, source: MetricsSource): void {
   const { registry } = sheet;
   collectDefaultMetrics({ register: registry });
   for (const [field, help] of entriesOf(PROTOCOL_COUNTERS)) {
-    counter(registry, `posthorn_${snake(field)}_total`, help, ['protocol'], () =>
-      [...source.counters.protocols.values()].map((it) => ({
-        labels: { protocol: it.protocol },
-        value: it[field],
-      })),
+    const label = PARTS[field]?.label;
+    const labels = label === undefined ? ['protocol'] : ['protocol', label];
+    counter(registry, `posthorn_${snake(field)}_total`, help, labels, () =>
+      [...source.counters.protocols.values()].flatMap((it) => valuesOf(it, field)),
     );
   }
   for (const [field, help] of entriesOf(BROKER_COUNTERS)) {
@@ -148,6 +168,16 @@ function register(sheet: Sheet, source: MetricsSource): void {
       { labels: {}, value: Number(sheet.figures[field]) },
     ]);
   }
+}
+
+function valuesOf(metrics: ProtocolMetrics, field: NumberField<ProtocolMetrics>): Values {
+  const { protocol } = metrics;
+  const parts = PARTS[field];
+  if (parts === undefined) return [{ labels: { protocol }, value: metrics[field] }];
+  return [...parts.of(metrics)].map(([part, value]) => ({
+    labels: { protocol, [parts.label]: part },
+    value,
+  }));
 }
 
 function counter(

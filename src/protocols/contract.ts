@@ -41,6 +41,8 @@ export interface ByteSink {
 export const CloseReason = {
   /** The peer is gone: end of stream, reset, or half-open and found dead. */
   Gone: 'gone',
+  /** The peer takes nothing of what waits for it. As `Gone`, and counted. */
+  Stuck: 'stuck',
   /** The broker is shutting down: say goodbye in the protocol's words. */
   Shutdown: 'shutdown',
   /** An operator closed it. */
@@ -59,7 +61,7 @@ export interface Connection {
   /** The clock was moved by so much, and the peer lived through none of it: what measures its
    * silence moves along. */
   stepped(byMs: number): void;
-  /** After `Gone` nothing is written. Releases all that the connection holds. Idempotent. */
+  /** After `Gone` and `Stuck` nothing is written. Releases all that the connection holds. Idempotent. */
   close(reason: CloseReason): void;
 }
 
@@ -68,6 +70,19 @@ export interface Page {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+}
+
+/** The server that shows the page, as far as a protocol has pages about it. */
+export interface PageHost {
+  /** Of the port that shows it. */
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly cores: number;
+  /** Processor time since the last page in percent of one core. */
+  cpuPercent(): number;
+  /** What a TLS handshake may take. */
+  readonly handshakeMsMax: number;
 }
 
 /** Why a connection is not taken. */
@@ -81,12 +96,14 @@ export type Refusal = (typeof Refusal)[keyof typeof Refusal];
 
 export interface Protocol {
   readonly name: string;
+  /** How long a peer may take nothing of what waits for it; absent: as long as the server allows. */
+  readonly stuckMsMax?: number;
   /** One connection. Called once per accepted socket. */
   accept(sink: ByteSink, peer: Peer): Connection;
   /** What a connection that is not taken is told before it is closed. Absent: nothing. */
   refuse?(reason: Refusal): Uint8Array;
   /** Null when there is no such page. `query` as in the URL, decoded. */
-  page?(path: string, query: ReadonlyMap<string, string>): Page | null;
+  page?(path: string, query: ReadonlyMap<string, string>, host: PageHost): Page | null;
 }
 
 /** How a protocol is made: once per broker and listener. `namespace` is what is seen by clients of a

@@ -199,8 +199,9 @@ class Composition {
     const { settings, logger } = this.#parts;
     const frameBytesMax = settings.limits.payloadBytesMax + FRAME_BYTES_BESIDE_PAYLOAD;
     const webSockets = new WebSockets(protocol, this.#services, frameBytesMax);
-    const create = () => pagesServer(protocol, webSockets, logger);
     const services = this.#services;
+    const create = (binding: Binding) =>
+      pagesServer(protocol, webSockets, { binding, tls: services.tls }, logger);
     const http = await HttpListener.open('nats-http', port, settings, create, services);
     this.#httpListeners.push(http);
     this.#doors.push(webSockets);

@@ -5,7 +5,7 @@
  * Node's HTTP weighs 18 MB, a fifth of an idle broker, so it is loaded when the first connection
  * comes, and given that connection as it gives itself every later one.
  */
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, ServerResponse } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { bind, type Binding, type HostSettings } from './binding.ts';
 import type { Traffic } from './socket-link.ts';
@@ -15,6 +15,7 @@ import { SeldomWarning } from './seldom-warning.ts';
 import type { PortName } from './settings.ts';
 import type { Tls } from './tls.ts';
 import { TLS_HANDSHAKE } from './tls-record.ts';
+import { newTotals } from './totals.ts';
 
 /** From connecting, or from one answer, to the end of the next answer: nobody has reason to be slow
  * with short requests, and a byte now and then is no progress. */
@@ -25,6 +26,19 @@ const CONNECTIONS_MAX = 1_000;
 const TOO_MANY = refusal('503 Service Unavailable', 'too many connections');
 const PLAIN_TEXT = refusal('400 Bad Request', 'this port requires TLS: use https');
 
+const LATE = refusal('408 Request Timeout', 'the request came too slowly');
+const MALFORMED = refusal('400 Bad Request', 'this is no HTTP/1.1 request');
+const TOO_LARGE = refusal('431 Request Header Fields Too Large', 'the head is too large');
+
+/** How long one connection may take, and what it had sent when it was answered last. */
+interface Patience {
+  readonly timer: NodeJS.Timeout;
+  answeredAtBytes: number;
+  /** Of the request in the works. */
+  response: ServerResponse | null;
+  isRefused: boolean;
+}
+
 interface HttpServices {
   logger: Logger;
   tls: Tls | null;
@@ -32,26 +46,24 @@ interface HttpServices {
 
 export class HttpListener {
   readonly binding: Binding;
-  readonly totals = {
-    accepted: 0,
-    refused: 0,
-    secured: 0,
-    handshakesFailed: 0,
-    plainTextRefused: 0,
-  };
-  readonly #create: () => Promise<HttpServer>;
+  readonly totals = newTotals();
+  readonly #create: (binding: Binding) => Promise<HttpServer>;
   readonly #services: HttpServices;
   readonly #sockets = new Set<Socket>();
   readonly #refusals = new Refusals();
   readonly #warn: SeldomWarning;
   /** Of connections that are closed. */
-  readonly #past: Traffic = { receivedBytes: 0, sentBytes: 0 };
-  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+  readonly #past: Traffic = { receivedBytes: 0, sentBytes: 0, stuck: 0 };
+  readonly #patience = new WeakMap<Socket, Patience>();
   /** Open sockets that are no HTTP any more. */
   #upgraded = 0;
   #server: Promise<HttpServer> | null = null;
 
-  private constructor(binding: Binding, create: () => Promise<HttpServer>, services: HttpServices) {
+  private constructor(
+    binding: Binding,
+    create: (binding: Binding) => Promise<HttpServer>,
+    services: HttpServices,
+  ) {
     this.binding = binding;
     this.#create = create;
     this.#services = services;
@@ -63,7 +75,7 @@ export class HttpListener {
     name: PortName,
     port: number,
     hosts: HostSettings,
-    create: () => Promise<HttpServer>,
+    create: (binding: Binding) => Promise<HttpServer>,
     services: HttpServices,
   ): Promise<HttpListener> {
     const early: Socket[] = [];
@@ -150,8 +162,9 @@ export class HttpListener {
   async #serve(socket: Socket): Promise<void> {
     this.#server ??= this.#load();
     const server = await this.#server;
-    const timer = setTimeout(() => socket.destroy(), ANSWER_MS_MAX);
-    this.#timers.set(socket, timer);
+    const timer = setTimeout(() => this.#lose(socket), ANSWER_MS_MAX);
+    const answeredAtBytes = socket.bytesRead - socket.readableLength;
+    this.#patience.set(socket, { timer, answeredAtBytes, response: null, isRefused: false });
     socket.once('close', () => clearTimeout(timer));
     server.emit('connection', socket);
     socket.resume();
@@ -159,22 +172,60 @@ export class HttpListener {
 
   /** The server never listens, so its own checks of slow requests do not run. */
   async #load(): Promise<HttpServer> {
-    const server = await this.#create();
+    const server = await this.#create(this.binding);
     server.on('request', ({ socket }, response) => {
-      response.once('finish', () => this.#timers.get(socket)?.refresh());
+      const patience = this.#patience.get(socket);
+      if (patience === undefined) return;
+      patience.response = response;
+      response.once('finish', () => {
+        patience.response = null;
+        patience.timer.refresh();
+        patience.answeredAtBytes = socket.bytesRead;
+      });
+    });
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      this.#refuseRequest(error, socket as Socket);
     });
     // From here on it is no HTTP any more, and whoever has it sees to it.
     server.on('upgrade', ({ socket }) => {
-      clearTimeout(this.#timers.get(socket));
+      clearTimeout(this.#patience.get(socket)?.timer);
       this.#upgraded++;
       socket.once('close', () => this.#upgraded--);
     });
     return server;
   }
 
+  /** Nothing came since the last answer, or less than a request. */
+  #lose(socket: Socket): void {
+    const { answeredAtBytes, response } = this.#patience.get(socket)!;
+    if (socket.bytesRead === answeredAtBytes) {
+      socket.destroy();
+      return;
+    }
+    this.totals.late++;
+    const mayAnswer = socket.writable && !response?.headersSent;
+    this.#refusals.tell(socket, mayAnswer ? LATE : undefined);
+  }
+
+  /** Once: what comes behind it is read over. */
+  #refuseRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+    const patience = this.#patience.get(socket);
+    if (patience?.isRefused) return;
+    if (error.code === 'ECONNRESET' || !socket.writable || !patience) {
+      socket.destroy();
+      return;
+    }
+    patience.isRefused = true;
+    this.totals.malformed++;
+    this.#refusals.tell(socket, error.code === 'HPE_HEADER_OVERFLOW' ? TOO_LARGE : MALFORMED);
+  }
+
   #logErrors(socket: Socket): void {
     const { logger } = this.#services;
-    socket.on('error', (error) => logger.debug({ err: error }, 'an HTTP connection failed'));
+    socket.on('error', (error) => {
+      this.totals.broken++;
+      logger.debug({ err: error }, 'an HTTP connection failed');
+    });
   }
 }
 

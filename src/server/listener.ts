@@ -18,6 +18,7 @@ import { readInto } from './socket-reading.ts';
 import type { Faults } from './faults.ts';
 import { Links } from './links.ts';
 import type { Tls } from './tls.ts';
+import { newTotals } from './totals.ts';
 import type { Turn } from './turn.ts';
 
 const KEEP_ALIVE_MS = 60_000;
@@ -39,16 +40,8 @@ export interface ListenerServices {
 
 export class Listener {
   readonly binding: Binding;
-  readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0 };
-  /** Since the start. The refused are not among the accepted, whom plain text or a failed handshake
-   * ended are. */
-  readonly totals = {
-    accepted: 0,
-    refused: 0,
-    secured: 0,
-    handshakesFailed: 0,
-    plainTextRefused: 0,
-  };
+  readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0, stuck: 0 };
+  readonly totals = newTotals();
   readonly protocol: Protocol;
   readonly #services: ListenerServices;
   readonly #links = new Links();
@@ -131,7 +124,7 @@ export class Listener {
     }
     limit.open++;
     this.totals.accepted++;
-    const link = new SocketLink(socket, this.#services, this.traffic);
+    const link = new SocketLink(socket, this.#services, this.traffic, this.protocol.stuckMsMax);
     if (tls) link.gate = this.#createGate(tls, socket, link, peer);
     this.#links.add(link);
     this.#listen(socket, link, peer);
@@ -146,6 +139,7 @@ export class Listener {
   /** Events of the plain socket, and of the secure one over it; `close` comes once, from the first. */
   #listen(socket: Socket, link: SocketLink, peer: Peer): void {
     socket.on('error', (error) => {
+      this.totals.broken++;
       const { logger } = this.#services;
       logger.debug({ err: error, protocol: this.binding.name, peer }, 'connection failed');
     });

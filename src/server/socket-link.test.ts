@@ -30,7 +30,7 @@ beforeEach(async () => {
   link = new SocketLink(
     socket,
     { turn: new Turn(faults), faults },
-    { receivedBytes: 0, sentBytes: 0 },
+    { receivedBytes: 0, sentBytes: 0, stuck: 0 },
   );
   socket.on('close', () => link.close(CloseReason.Gone));
   link.attach({ receive() {}, drained() {}, tick() {}, stepped() {}, close() {} });

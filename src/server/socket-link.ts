@@ -27,6 +27,9 @@ const WRITABLE_BYTES_LOW = 256 * 1024;
 const PIECE_BYTES = 128 * 1024;
 /** Replies that nobody reads, before we stop reading requests. Above what one reply may weigh. */
 const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
+/** How long a peer may take nothing of what waits for it, where its protocol has no limit of its own: it
+ * is gone without a word, or does not read. */
+const STUCK_MS_MAX = 600_000;
 /** How long a peer may take to close its side after we ended ours. */
 const END_GRACE_MS = 5_000;
 
@@ -34,6 +37,8 @@ const END_GRACE_MS = 5_000;
 export interface Traffic {
   receivedBytes: number;
   sentBytes: number;
+  /** Links that were cut because their peer took nothing. */
+  stuck: number;
 }
 
 /** What a link writes to: a socket, or what lies over one and counts as it does. */
@@ -84,8 +89,18 @@ export class SocketLink implements ByteSink {
   #isQuiet = false;
   #ended = false;
   #endDeadlineMs = Infinity;
+  readonly #stuckMsMax: number;
+  /** The kernel took something since the last tick. */
+  #hasMoved = false;
+  #movedAtMs = -1;
 
-  constructor(wire: Wire, services: LinkServices, traffic: Traffic) {
+  constructor(
+    wire: Wire,
+    services: LinkServices,
+    traffic: Traffic,
+    stuckMsMax: number = STUCK_MS_MAX,
+  ) {
+    this.#stuckMsMax = stuckMsMax;
     this.#wire = wire;
     this.#turn = services.turn;
     this.#faults = services.faults;
@@ -202,7 +217,8 @@ export class SocketLink implements ByteSink {
     if (!this.#ended) {
       if (this.#isQuiet) this.output.trim();
       this.#isQuiet = true;
-      this.#connection?.tick(nowMs);
+      if (this.#isStuck(nowMs)) this.#cut();
+      else this.#connection?.tick(nowMs);
       return;
     }
     // It has said all it had to say, and waits for the peer to go.
@@ -210,8 +226,24 @@ export class SocketLink implements ByteSink {
     if (nowMs >= this.#endDeadlineMs) this.#wire.destroy();
   }
 
+  #isStuck(nowMs: number): boolean {
+    if (this.#hasMoved || this.#movedAtMs < 0 || this.pendingBytes === 0) {
+      this.#hasMoved = false;
+      this.#movedAtMs = nowMs;
+    }
+    return nowMs - this.#movedAtMs >= this.#stuckMsMax;
+  }
+
+  /** What waits will not be read, so nothing is waited for. */
+  #cut(): void {
+    this.#traffic.stuck++;
+    this.close(CloseReason.Stuck);
+    this.#wire.destroy();
+  }
+
   /** The clock was moved: what waits, waits as long as before. */
   stepped(byMs: number): void {
+    if (this.#movedAtMs >= 0) this.#movedAtMs += byMs;
     this.#endDeadlineMs += byMs;
     this.#connection?.stepped(byMs);
   }
@@ -253,6 +285,7 @@ export class SocketLink implements ByteSink {
   /** The kernel took everything up to here, or the socket broke and nobody looks at it any more. An
    * error comes as the socket's own event. */
   readonly #written = (): void => {
+    this.#hasMoved = true;
     this.output.gone();
     if (this.pendingBytes > WRITABLE_BYTES_LOW) return;
     if (this.#pausedByOutput) {

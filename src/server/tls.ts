@@ -16,8 +16,7 @@ import { createSecureContext, createServer, type Server, type TLSSocket } from '
 import type { Logger } from './log.ts';
 import { usageError } from './refused-start.ts';
 import type { PortName, TlsSettings } from './settings.ts';
-
-const HANDSHAKE_MS_MAX = 10_000;
+import { HANDSHAKE_MS_MAX } from './tls-record.ts';
 
 interface Upgrade {
   /** It is paused, and what it has read stays in it until it is read. To end the connection end this

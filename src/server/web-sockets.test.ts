@@ -10,6 +10,7 @@ import { closeDoors } from './doors.ts';
 import { Faults } from './faults.ts';
 import { HttpListener } from './http.ts';
 import { createLogger } from './log.ts';
+import type { Binding } from './binding.ts';
 import { pagesServer } from './pages-server.ts';
 import { WRITABLE_BYTES_MAX } from './socket-link.ts';
 import { Turn } from './turn.ts';
@@ -34,7 +35,8 @@ async function open(connectionsMax = 10) {
   const services = { turn: new Turn(faults), faults, logger, limit, tls: null };
   const webSockets = new WebSockets(protocol, services, FRAME_BYTES_MAX);
   const hosts = { hosts: ['127.0.0.1'], hostsAreDefault: false };
-  const create = () => pagesServer(protocol, webSockets, logger);
+  const create = (binding: Binding) =>
+    pagesServer(protocol, webSockets, { binding, tls: null }, logger);
   const http = await HttpListener.open('nats-http', 0, hosts, create, services);
   opened.push(() => http.close());
   const { port } = http.binding;
@@ -77,7 +79,7 @@ describe('a connection over WebSocket', { timeout: 20_000 }, () => {
     socket.ping('are you there');
     const [answer] = (await once(socket, 'pong')) as [Buffer];
     assert.equal(answer.toString(), 'are you there');
-    assert.deepEqual({ ...webSockets.traffic }, { receivedBytes: 13, sentBytes: 6 });
+    assert.deepEqual({ ...webSockets.traffic }, { receivedBytes: 13, sentBytes: 6, stuck: 0 });
     assert.equal(socket.extensions, '', 'nothing is compressed');
   });
 

@@ -15,6 +15,7 @@ import { Links } from './links.ts';
 import type { ListenerServices } from './listener.ts';
 import { peerOf } from './peer.ts';
 import { SocketLink, type Traffic, type Wire } from './socket-link.ts';
+import { newTotals } from './totals.ts';
 
 const CloseCode = { Normal: 1000, GoingAway: 1001 } as const;
 
@@ -23,14 +24,8 @@ const UNAVAILABLE =
 
 export class WebSockets {
   /** Of what is inside of the frames. */
-  readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0 };
-  readonly totals = {
-    accepted: 0,
-    refused: 0,
-    secured: 0,
-    handshakesFailed: 0,
-    plainTextRefused: 0,
-  };
+  readonly traffic: Traffic = { receivedBytes: 0, sentBytes: 0, stuck: 0 };
+  readonly totals = newTotals();
   readonly #protocol: Protocol;
   readonly #services: ListenerServices;
   readonly #frameBytesMax: number;
@@ -112,7 +107,7 @@ export class WebSockets {
       return;
     }
     const wire = new WebSocketWire(webSocket, socket, () => this.#isLeaving);
-    const link = new SocketLink(wire, this.#services, this.traffic);
+    const link = new SocketLink(wire, this.#services, this.traffic, this.#protocol.stuckMsMax);
     link.secured = 'encrypted' in socket;
     this.totals.accepted++;
     if (link.secured) this.totals.secured++;
@@ -122,6 +117,7 @@ export class WebSockets {
       link.receive(new Uint8Array(buffer, byteOffset, length));
     });
     webSocket.on('error', (error) => {
+      this.totals.broken++;
       const { logger } = this.#services;
       logger.debug({ err: error, protocol: 'nats-http', peer }, 'a WebSocket failed');
     });

@@ -42,6 +42,8 @@ export class NatsPeer implements DrivenConnection {
     const peer = NatsPeer.raw(memory, protocol);
     const answer = await peer.say(`CONNECT ${JSON.stringify({ ...QUIET, ...options })}`);
     if (options['verbose'] !== true && answer !== '') throw new Error(answer);
+    // As clients do: the first PONG brings INFO with it.
+    await peer.say('PING');
     return peer;
   }
 

@@ -55,6 +55,9 @@ export class AddressCache {
   readonly #reader: AddressReader;
   readonly #mask: number;
   readonly #slots: (CachedAddress | undefined)[] = [];
+  /** How often a route was asked for, and how often it was not known. */
+  lookups = 0;
+  misses = 0;
 
   /** `slots` is a power of two. */
   constructor(resolver: AddressResolver, reader: AddressReader, slots: number) {
@@ -63,7 +66,13 @@ export class AddressCache {
     this.#mask = slots - 1;
   }
 
+  /** Those that are known now. */
+  known(): CachedAddress[] {
+    return this.#slots.filter((it) => it?.isCurrent) as CachedAddress[];
+  }
+
   lookup(bytes: Uint8Array, start: number, end: number): CachedAddress {
+    this.lookups++;
     let hash = end - start;
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
     const slot = (hash ^ (hash >>> 15)) & this.#mask;
@@ -72,6 +81,7 @@ export class AddressCache {
     if (first !== undefined && first.is(bytes, start, end)) return first;
     const second = slots[slot ^ 1];
     if (second !== undefined && second.is(bytes, start, end)) return second;
+    this.misses++;
     const exchange = this.#reader.exchange(bytes, start, end);
     const routingKey = this.#reader.routingKey(bytes, start, end);
     const route = this.#resolver.resolve(exchange, routingKey);

@@ -11,7 +11,7 @@
  */
 import type { Broker } from '#core/broker.ts';
 import type { Identity } from '#core/authenticator.ts';
-import type { ProtocolMetrics } from '#core/metrics.ts';
+import { Failure, type ProtocolMetrics } from '#core/metrics.ts';
 import type { Namespace } from '#core/namespace.ts';
 import type { OutputBuffer } from '#wire/output-buffer.ts';
 import { CloseReason, type ByteSink, type Connection, type Peer } from '#protocols/contract.ts';
@@ -302,7 +302,7 @@ export class AmqpConnection implements Connection, FrameSink {
   /** Answers an error: closes the channel or, when it is hard, the connection. */
   fail(error: AmqpError, channel: Channel | null, method: number): void {
     if (this.state === ConnectionState.Ended) return;
-    this.metrics.errors++;
+    this.metrics.error(error.codeName);
     if (channel !== null && !error.hard && this.state === ConnectionState.Running) {
       channel.closeWith(error, method);
       return;
@@ -311,8 +311,9 @@ export class AmqpConnection implements Connection, FrameSink {
       peer: `${this.peer.remoteAddress}:${this.peer.remotePort}`,
       reason: error.message,
     });
-    this.metrics.connectionsFailed++;
-    if (this.state === ConnectionState.Starting && !this.wantsAuthenticationFailure) {
+    const isStranger = this.state === ConnectionState.Starting;
+    this.metrics.fail(isStranger ? Failure.Unauthenticated : error.failure);
+    if (isStranger && !this.wantsAuthenticationFailure) {
       // Not yet trusted: told nothing, and made to wait.
       this.#frames.discard();
       this.#deadlineMs = this.nowMs + REFUSAL_DELAY_MS;
@@ -406,6 +407,7 @@ export class AmqpConnection implements Connection, FrameSink {
     if (this.state === ConnectionState.Ended) return;
     this.nowMs = nowMs;
     if (nowMs >= this.#deadlineMs) {
+      if (this.state < ConnectionState.Running) this.metrics.fail(Failure.TooSlow);
       this.end();
       return;
     }
@@ -418,7 +420,7 @@ export class AmqpConnection implements Connection, FrameSink {
         peer: `${this.peer.remoteAddress}:${this.peer.remotePort}`,
         reason: `missed heartbeats from client, timeout: ${this.heartbeatMs / 1000}s`,
       });
-      this.metrics.connectionsFailed++;
+      this.metrics.fail(Failure.Silent);
       this.end();
     }
   }

@@ -7,6 +7,7 @@
  * handlers that know a better text throw their own before they ask the core.
  */
 import { BrokerError, ProtocolError, type BrokerErrorCode } from '#core/errors.ts';
+import { Failure } from '#core/metrics.ts';
 import { ReplyCode } from './codec.ts';
 
 const NAMES: Readonly<Record<ReplyCode, string>> = {
@@ -43,11 +44,29 @@ export class AmqpError extends Error {
     this.replyCode = replyCode;
   }
 
+  get codeName(): string {
+    return NAMES[this.replyCode];
+  }
+
+  /** As which it is counted when it ends a connection. */
+  get failure(): Failure {
+    return FAILURES[this.replyCode] ?? Failure.Malformed;
+  }
+
   /** Closes the connection, not only the channel. */
   get hard(): boolean {
     return !SOFT_CODES.includes(this.replyCode);
   }
 }
+
+/** The rest are of bytes, or frames, that may not come. */
+const FAILURES: Partial<Record<ReplyCode, Failure>> = {
+  [ReplyCode.ConnectionForced]: Failure.Refused,
+  [ReplyCode.AccessRefused]: Failure.Refused,
+  [ReplyCode.NotAllowed]: Failure.Refused,
+  [ReplyCode.NotImplemented]: Failure.Unsupported,
+  [ReplyCode.InternalError]: Failure.Refused,
+};
 
 const REPLY_CODES = {
   'not-found': ReplyCode.NotFound,

@@ -8,6 +8,7 @@
  * Any other header is answered with the one we support, and the connection ends (4.2.2).
  */
 import { BrokerError } from '#core/errors.ts';
+import { Failure } from '#core/metrics.ts';
 import type { AmqpConnection } from './connection.ts';
 import { ConnectionState } from './connection-state.ts';
 import { FRAME_BYTES_MIN, Method, ReplyCode, type MethodReader } from './codec.ts';
@@ -60,7 +61,7 @@ export class Handshake {
     const connection = this.#connection;
     if (!header.supported) {
       connection.output.append(OUR_HEADER);
-      connection.metrics.connectionsFailed++;
+      connection.metrics.fail(Failure.Malformed);
       connection.end();
       return;
     }

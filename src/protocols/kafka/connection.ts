@@ -18,6 +18,7 @@ import { MALFORMED } from './handler.ts';
 import type { KafkaNode } from './node.ts';
 import type { ProduceAnswer } from './produce-answer.ts';
 import { ProtocolError } from '#core/errors.ts';
+import { Failure } from '#core/metrics.ts';
 import type { CommitWaiter } from '#core/log.ts';
 import type { Timer } from '#core/schedule.ts';
 import { CloseReason } from '#protocols/contract.ts';
@@ -271,7 +272,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
 
   tick(nowMs: number): void {
     if (this.#gatheredBytes > 0 && !this.#paused && this.#isTooSlow(nowMs)) {
-      this.fail('a large request came too slowly');
+      this.fail('a large request came too slowly', Failure.TooSlow);
       return;
     }
     const busy = this.#current !== null || this.#produces.length > 0 || this.#paused;
@@ -292,14 +293,14 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
   }
 
   /** Bad bytes, or a failed Produce that has no answer to carry the error: only this one ends. */
-  fail(reason: string): void {
+  fail(reason: string, failure: Failure = Failure.Malformed): void {
     if (this.closed) return;
     const { remoteAddress, remotePort } = this.peer;
     this.node.broker.ports.log.warn('closing a Kafka connection', {
       reason,
       peer: `${remoteAddress}:${remotePort}`,
     });
-    this.node.metrics.connectionsFailed++;
+    this.node.metrics.fail(failure);
     this.#sink.end();
     this.#release();
   }

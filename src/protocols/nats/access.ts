@@ -29,6 +29,8 @@ interface Rule {
 export class Access {
   readonly identity: Identity;
   readonly tracksReplies: boolean;
+  /** How long an answer may take. */
+  readonly replyMs = REPLY_MS;
   readonly #publishAllow: readonly Rule[] | null;
   readonly #publishDeny: readonly Rule[];
   readonly #subscribeAllow: readonly Rule[] | null;

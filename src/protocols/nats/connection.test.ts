@@ -36,7 +36,6 @@ test('INFO, and what is not claimed', () => {
     'host',
     'port',
     'headers',
-    'auth_required',
     'max_payload',
     'jetstream',
     'client_id',
@@ -47,6 +46,36 @@ test('INFO, and what is not claimed', () => {
   assert.equal(secured.info['tls_required'], true);
   const either = NatsPeer.raw(memory, protocol, { ...LOOPBACK, tls: 'available' });
   assert.equal(either.info['tls_available'], true);
+});
+
+test('the first PONG is followed by INFO about the connection, for who understands it', async () => {
+  const peer = NatsPeer.raw(memory, protocol);
+  assert.equal(await peer.say('CONNECT {"verbose":false,"protocol":1}'), '');
+  const [pong, info, ...rest] = (await peer.say('PING')).split('\r\n');
+  assert.equal(pong, 'PONG');
+  const { connect_info, remote_account } = JSON.parse(info!.slice('INFO '.length)) as Record<
+    string,
+    unknown
+  >;
+  assert.deepEqual([connect_info, remote_account, ...rest], [true, '$G', '']);
+  assert.equal(await peer.say('PING'), 'PONG\r\n', 'once');
+  const old = NatsPeer.raw(memory, protocol);
+  assert.equal(await old.say('CONNECT {"verbose":false}', 'PING'), 'PONG\r\n');
+});
+
+test('who am I? $SYS.REQ.USER.INFO tells, nobody else hears it', async () => {
+  const peer = await open();
+  const other = await open();
+  await other.say('SUB inbox 1', 'SUB other 2');
+  const answer = await peer.say('SUB inbox 3', 'UNSUB 3 1', 'PUB $SYS.REQ.USER.INFO inbox 0', '');
+  const [line, body] = answer.split('\r\n');
+  assert.equal(line, `MSG inbox 3 ${body!.length}`);
+  const { data } = JSON.parse(body!) as { data: unknown };
+  assert.deepEqual(data, { user: '', account: '$G', account_name: '$G' });
+  assert.equal(await peer.say('PUB $SYS.REQ.USER.INFO 0', ''), '');
+  assert.equal(await other.heard(), '');
+  assert.equal(await other.say('PUB inbox 1', 'x'), 'MSG inbox 1 1\r\nx\r\n');
+  assert.equal(await peer.heard(), '', 'it had the one that it waited for');
 });
 
 test('before CONNECT a client is verbose, pedantic and hears itself', async () => {
@@ -286,8 +315,7 @@ test('a subscriber that does not read: publishers are held up, then it is cut of
   assert.match(await slow.heard(), /-ERR 'Slow Consumer'\r\n$/);
   assert.equal(fast.sink.ended, false);
   assert.ok(received > 900_000);
-  const page = protocol.page!('/varz', new Map())!;
-  assert.equal((JSON.parse(page.body) as Record<string, unknown>)['slow_consumers'], 1);
+  assert.equal(memory.broker.metrics.protocol('nats').failures.get('slow-consumer'), 1);
 });
 
 test('large messages that begin to arrive and do not end take a bounded amount of memory', async () => {

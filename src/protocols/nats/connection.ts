@@ -7,28 +7,25 @@
  */
 import type { AlarmListener } from '#core/broker.ts';
 import type { Identity } from '#core/authenticator.ts';
+import { Failure } from '#core/metrics.ts';
 import type { OutputBuffer } from '#wire/output-buffer.ts';
 import { CloseReason, type ByteSink, type Connection, type Peer } from '#protocols/contract.ts';
 import { Access } from './access.ts';
 import { Arguments, isBlank, LF, textOf } from './arguments.ts';
 import { AUTH_MS_MAX, CONTROL_LINE_BYTES_MAX, TLS_MS_MAX } from './constants.ts';
-import { closedReason, fatal, NatsError, Text } from './errors.ts';
+import { closedReason, errorName, failureOf, fatal, NatsError, Text } from './errors.ts';
 import { connect, defaultOptions, type ConnectOptions } from './handlers/connect.ts';
 import { subscribe, unsubscribe } from './handlers/subscribe.ts';
-import { infoLine } from './info.ts';
+import { CONNECTED, infoLine, LAME_DUCK } from './info.ts';
 import { Keepalive } from './keepalive.ts';
 import type { NatsNode } from './node.ts';
 import { PongQueue } from './pong-queue.ts';
-import { hasWords } from './subject.ts';
 import { Publisher } from './publisher.ts';
 import { Pause, Reading } from './reading.ts';
 import { Remainder } from './remainder.ts';
-import { TOPIC_EXCHANGE } from './subjects.ts';
-import { Subscription } from './subscription.ts';
+import type { Subscription } from './subscription.ts';
 import { Verb, verbAt } from './verbs.ts';
 
-/** How long clients have to go elsewhere after they were told that we end. */
-const LAME_DUCK_MS = 200;
 /** Output between two looks at how much waits. */
 const LOOK_EVERY_BYTES = 64 * 1024;
 /** Share of the pending limit from which on publishers are held up. */
@@ -50,7 +47,9 @@ export class NatsConnection implements Connection, AlarmListener {
   readonly subscriptions = new Map<string, Subscription>();
   options: ConnectOptions = defaultOptions();
   access!: Access;
-  /** True until a CONNECT came, when one must come first. */
+  /** A CONNECT with credentials must come first. */
+  readonly authRequired: boolean;
+  /** The same, as long as none came. */
   needsCredentials: boolean;
   hasEnded = false;
   /** Time of the read or tick now being handled. */
@@ -79,6 +78,7 @@ export class NatsConnection implements Connection, AlarmListener {
   readonly #reading: Reading;
   readonly #pongs: PongQueue;
   #connected = false;
+  #toldConnected = false;
   #authDeadlineMs: number;
   #endAtMs = Infinity;
   #storedPublisher = false;
@@ -95,7 +95,8 @@ export class NatsConnection implements Connection, AlarmListener {
     this.payloadBytesMax = broker.limits.payloadBytesMax;
     this.nowMs = this.startedMs = this.lastActiveMs = broker.ports.clock.now();
     const anonymous = broker.auth.anonymous(peer.loopback);
-    this.needsCredentials = anonymous === null || !anonymous.mayEnter(node.namespace.name);
+    this.authRequired = anonymous === null || !anonymous.mayEnter(node.namespace.name);
+    this.needsCredentials = this.authRequired;
     const introductionMs = AUTH_MS_MAX + (peer.tls === 'none' ? 0 : TLS_MS_MAX);
     this.#authDeadlineMs = this.needsCredentials ? this.nowMs + introductionMs : Infinity;
     if (anonymous !== null) this.#setIdentity(anonymous);
@@ -201,6 +202,7 @@ export class NatsConnection implements Connection, AlarmListener {
     if (verb === Verb.Ping) {
       this.keepalive.heard(this.nowMs);
       this.#pongs.ping();
+      this.#tellConnected();
     } else if (verb === Verb.Pong) this.keepalive.answered(this.nowMs);
     else if (verb === Verb.Connect) {
       connect(this, text);
@@ -291,6 +293,13 @@ export class NatsConnection implements Connection, AlarmListener {
     this.#checkPublish();
   }
 
+  /** After the first PONG. */
+  #tellConnected(): void {
+    if (this.#toldConnected || !this.#connected) return;
+    this.#toldConnected = true;
+    if (this.options.protocol >= 1) this.write(infoLine(this, CONNECTED));
+  }
+
   #setIdentity(identity: Identity): void {
     const { namespace, broker } = this.node;
     this.access = new Access(identity, namespace.name, () => broker.ports.clock.now());
@@ -326,7 +335,7 @@ export class NatsConnection implements Connection, AlarmListener {
   }
 
   error(text: string): void {
-    this.node.metrics.errors++;
+    this.node.metrics.error(errorName(text));
     this.write(`-ERR '${text}'\r\n`);
   }
 
@@ -353,19 +362,6 @@ export class NatsConnection implements Connection, AlarmListener {
     this.#slow = true;
     this.node.totals.slowConsumers++;
     this.#fail(fatal(Text.SlowConsumer));
-  }
-
-  /** The requester hears that nobody is there, on its own subscription for replies. */
-  answerNoResponders(reply: string, subject: string): void {
-    if (!hasWords(reply)) return;
-    const targets = this.node.namespace.resolve(TOPIC_EXCHANGE, reply)?.targets ?? [];
-    for (const target of targets) {
-      if (!(target instanceof Subscription) || target.connection !== this) continue;
-      const headers = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
-      const size = Buffer.byteLength(headers);
-      this.write(`HMSG ${reply} ${target.sid} ${size} ${size}\r\n${headers}\r\n`);
-      return;
-    }
   }
 
   // -- pausing ------------------------------------------------------------------------------------
@@ -440,12 +436,21 @@ export class NatsConnection implements Connection, AlarmListener {
     if (this.hasEnded) return;
     this.error(error.message);
     if (!error.fatal) return;
-    this.node.metrics.connectionsFailed++;
+    this.node.metrics.fail(failureOf(error.message));
     this.node.broker.ports.log.warn('closing NATS connection', {
       peer: this.address,
       reason: error.message,
     });
     this.end(closedReason(error.message));
+  }
+
+  /** It would not read a word of ours. */
+  #isStuck(): void {
+    const { metrics, totals } = this.node;
+    totals.slowConsumers++;
+    metrics.error(errorName(Text.SlowConsumer));
+    metrics.fail(Failure.SlowConsumer);
+    this.#release('Slow Consumer (Write Deadline)');
   }
 
   /** Flushes what is in `output` and ends. */
@@ -469,10 +474,11 @@ export class NatsConnection implements Connection, AlarmListener {
   close(reason: CloseReason): void {
     if (this.hasEnded) return;
     if (reason === CloseReason.Gone) this.#release('Client Closed');
+    else if (reason === CloseReason.Stuck) this.#isStuck();
     else if (reason === CloseReason.Shutdown && this.#connected && this.options.protocol >= 1) {
       if (this.#endAtMs !== Infinity) return;
-      this.write(infoLine(this, true));
-      this.#endAtMs = this.node.broker.ports.clock.now() + LAME_DUCK_MS;
+      this.write(infoLine(this, LAME_DUCK));
+      this.#endAtMs = this.node.endsAtMs(this);
     } else this.end(reason === CloseReason.Shutdown ? 'Server Shutdown' : 'Kicked');
   }
 }

@@ -6,3 +6,5 @@ export const AUTH_MS_MAX = 2_000;
 export const TLS_MS_MAX = 2_000;
 export const PING_INTERVAL_MS = 120_000;
 export const PINGS_OUT_MAX = 2;
+/** How long a client may take nothing of what waits for it. */
+export const WRITE_MS_MAX = 10_000;

@@ -7,6 +7,7 @@
  * begins with `Permissions Violation` as news about one subject; so that is how refusals begin.
  */
 import { BrokerError, type BrokerErrorCode } from '#core/errors.ts';
+import { Failure } from '#core/metrics.ts';
 
 export class NatsError extends Error {
   /** The connection cannot go on. */
@@ -51,6 +52,29 @@ const CLOSED_REASONS: Readonly<Record<string, string>> = {
   [Text.NoRespondersNeedHeaders]: 'No Responders Requires Headers',
 };
 
+/** As which the end of a connection is counted; the rest are of bytes that are no NATS. */
+const FAILURES: Readonly<Record<string, Failure>> = {
+  [Text.AuthorizationViolation]: Failure.Unauthenticated,
+  [Text.AuthenticationTimeout]: Failure.TooSlow,
+  [Text.StaleConnection]: Failure.Silent,
+  [Text.SlowConsumer]: Failure.SlowConsumer,
+  [Text.MaxPayload]: Failure.TooLarge,
+  [Text.MaxControlLine]: Failure.TooLarge,
+  [Text.InvalidClientProtocol]: Failure.Unsupported,
+  [Text.HeadersNotSupported]: Failure.Unsupported,
+  [Text.NoRespondersNeedHeaders]: Failure.Unsupported,
+  [Text.TlsRequired]: Failure.Unsupported,
+};
+
+export function failureOf(text: string): Failure {
+  return FAILURES[text] ?? Failure.Malformed;
+}
+
+/** A text without what it says of one subject: there is a closed set of them. */
+export function errorName(text: string): string {
+  return text.startsWith(VIOLATION) ? VIOLATION : text;
+}
+
 export function closedReason(text: string): string {
   return CLOSED_REASONS[text] ?? 'Protocol Violation';
 }
@@ -58,6 +82,8 @@ export function closedReason(text: string): string {
 export function fatal(text: string): NatsError {
   return new NatsError(text, true);
 }
+
+const VIOLATION = 'Permissions Violation';
 
 export function publishViolation(subject: string): string {
   return `Permissions Violation for Publish to ${quoted(subject)}`;

@@ -8,11 +8,13 @@ import {
   type ByteSink,
   type Connection,
   type Page,
+  type PageHost,
   type Peer,
   type Protocol,
   type ProtocolFactory,
 } from '#protocols/contract.ts';
 import { NatsConnection } from './connection.ts';
+import { WRITE_MS_MAX } from './constants.ts';
 import { Text } from './errors.ts';
 import { decodeMessage, ORIGIN_EXTRAS } from './mapping.ts';
 import { pageOf } from './monitoring/pages.ts';
@@ -20,6 +22,7 @@ import { NatsNode } from './node.ts';
 
 class Nats implements Protocol {
   readonly name = 'nats';
+  readonly stuckMsMax = WRITE_MS_MAX;
   readonly #node: NatsNode;
 
   constructor(broker: Broker, address: { host: string; port: number }, namespace: Namespace) {
@@ -30,8 +33,8 @@ class Nats implements Protocol {
     return new NatsConnection(this.#node, sink, peer);
   }
 
-  page(path: string, query: ReadonlyMap<string, string>): Page | null {
-    return pageOf(this.#node, path, query);
+  page(path: string, query: ReadonlyMap<string, string>, host: PageHost): Page | null {
+    return pageOf(this.#node, path, query, host);
   }
 
   refuse(reason: Refusal): Uint8Array {

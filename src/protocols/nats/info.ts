@@ -1,5 +1,6 @@
 /**
- * INFO: what the server says of itself, first of all and again when it is about to end.
+ * INFO: what the server says of itself, first of all, again after the first PONG to a client that
+ * understands that, and when it is about to end.
  *
  * `version` is that of the nats-server whose client protocol this is, because clients decide by it
  * what they may use; `server_name` says who it really is, and `go` that there is none. What does
@@ -11,7 +12,11 @@ export const COMPATIBLE_VERSION = '2.12.0';
 export const PROTOCOL_VERSION = 1;
 export const GO_VERSION = 'none';
 
-export function infoLine(connection: NatsConnection, lameDuck = false): string {
+/** Clients that know `connect_info` know by it that their CONNECT was taken. There is one account. */
+export const CONNECTED = { connect_info: true, remote_account: '$G' };
+export const LAME_DUCK = { ldm: true };
+
+export function infoLine(connection: NatsConnection, more: object = {}): string {
   const { node, peer } = connection;
   const info = {
     server_id: node.serverId,
@@ -22,14 +27,14 @@ export function infoLine(connection: NatsConnection, lameDuck = false): string {
     host: node.address.host,
     port: peer.transport === 'websocket' ? peer.localPort : node.address.port,
     headers: true,
-    auth_required: connection.needsCredentials,
+    ...(connection.authRequired ? { auth_required: true } : {}),
     ...(peer.tls === 'required' ? { tls_required: true } : {}),
     ...(peer.tls === 'available' ? { tls_available: true } : {}),
     max_payload: connection.payloadBytesMax,
     jetstream: false,
     client_id: connection.id,
     client_ip: peer.remoteAddress,
-    ...(lameDuck ? { ldm: true } : {}),
+    ...more,
   };
   return `INFO ${JSON.stringify(info)} \r\n`;
 }

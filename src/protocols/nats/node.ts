@@ -15,6 +15,12 @@ import { QueueGroup } from './queue-group.ts';
 import { subjectCache } from './subjects.ts';
 import type { Subscription } from './subscription.ts';
 
+/** How long clients have to go elsewhere after they were told that we end. */
+const LAME_DUCK_MS = 200;
+/** Many do not end at once, so that they do not all come to the next server at once. */
+const CONNECTIONS_ENDED_PER_MS = 4;
+const LAME_DUCK_SPREAD_MS_MAX = 2_000;
+const CONNECTION_SLICES = 64;
 const ID_CHARACTERS = 55;
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
@@ -45,6 +51,7 @@ export class NatsNode {
     inBytes: 0,
     outMessages: 0,
     outBytes: 0,
+    systemAnswers: 0,
   };
   subscriptionCount = 0;
   readonly #groups = new Map<string, QueueGroup>();
@@ -78,6 +85,16 @@ export class NatsNode {
 
   nextConnectionId(): number {
     return ++this.totals.connections;
+  }
+
+  /** When a connection that was just told of our end is ended. */
+  endsAtMs({ id }: NatsConnection): number {
+    const spreadMs = Math.min(
+      this.connections.size / CONNECTIONS_ENDED_PER_MS,
+      LAME_DUCK_SPREAD_MS_MAX,
+    );
+    const share = (id % CONNECTION_SLICES) / CONNECTION_SLICES;
+    return this.broker.ports.clock.now() + LAME_DUCK_MS + spreadMs * share;
   }
 
   /** Throws BrokerError when the topic exchange may not be subscribed to. */

@@ -15,6 +15,7 @@ import type { CachedAddress } from '#core/routing/address-cache.ts';
 import { Arguments, CR, LF, textOf } from './arguments.ts';
 import type { NatsConnection } from './connection.ts';
 import { fatal, publishViolation, refusedPublish, Text } from './errors.ts';
+import { answerNoResponders, answerUserInfo, USER_INFO_SUBJECT } from './own-answers.ts';
 import { PublishLine } from './publish-line.ts';
 import { isLiteralSubject } from './subject.ts';
 import { TOPIC_EXCHANGE } from './subjects.ts';
@@ -184,8 +185,13 @@ export class Publisher {
     if (outcome === Outcome.Unrouted) this.#noResponders();
   }
 
-  /** A reply to whoever asked by AMQP and waits without a queue: found by its name alone. */
+  /** What nobody is bound to: a question to the server itself, or a reply to whoever asked by AMQP and
+   * waits without a queue, found by its name alone. */
   #answer({ routingKey }: CachedAddress): Outcome {
+    if (routingKey === USER_INFO_SUBJECT) {
+      answerUserInfo(this.#connection, this.#reply);
+      return Outcome.Routed;
+    }
     if (!routingKey.startsWith(REPLY_PREFIX)) return Outcome.Unrouted;
     const destination = this.#connection.node.namespace.destination(routingKey);
     if (destination === undefined || !('live' in destination)) return Outcome.Unrouted;
@@ -227,11 +233,17 @@ export class Publisher {
     return outcome;
   }
 
+  /** Where the message that was just published wants its answer; '' = nowhere. */
+  get #reply(): string {
+    const { replyStart, replyEnd, source } = this.#connection.node.live;
+    return replyEnd === 0 ? '' : textOf(source, replyStart, replyEnd);
+  }
+
   #noResponders(): void {
     const connection = this.#connection;
     connection.node.metrics.unroutable++;
-    const { replyStart, replyEnd, source } = connection.node.live;
-    if (replyEnd === 0 || !connection.noResponders) return;
-    connection.answerNoResponders(textOf(source, replyStart, replyEnd), this.#target!.routingKey);
+    const reply = this.#reply;
+    if (reply === '' || !connection.noResponders) return;
+    answerNoResponders(connection, reply, this.#target!.routingKey);
   }
 }

@@ -6,7 +6,7 @@
  * Each subject of the group is bound once. When a message matches several of them, the first one
  * chooses among the members of all, and the others leave it alone.
  */
-import { invariant } from '#core/errors.ts';
+import { InvariantError } from '#core/errors.ts';
 import type { Namespace } from '#core/namespace.ts';
 import type { LiveBinding } from '#core/routing/binding.ts';
 import type { LiveSubscriber } from '#core/routing/live-subscriber.ts';
@@ -111,7 +111,7 @@ function memberAt(lists: readonly (readonly Subscription[])[], index: number): S
     if (at < list.length) return list[at]!;
     at -= list.length;
   }
-  invariant(false, 'no member there');
+  throw new InvariantError('no member there');
 }
 
 class GroupSubject implements LiveSubscriber {

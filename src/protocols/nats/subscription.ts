@@ -81,11 +81,16 @@ export class Subscription implements LiveSubscriber {
       this.#prefix = this.#prefixFor(live.source.subarray(live.subjectStart, live.restStart - 1));
       this.#prefixOf = target;
     }
-    this.delivered++;
     this.#write(live, message);
     this.#tell(message);
-    if (this.max !== 0 && this.delivered >= this.max) connection.unsubscribe(this);
+    this.counted();
     return Outcome.Routed;
+  }
+
+  /** It was given one message more. */
+  counted(): void {
+    this.delivered++;
+    if (this.max !== 0 && this.delivered >= this.max) this.connection.unsubscribe(this);
   }
 
   #write(live: LivePublish, message: Message): void {
@@ -172,7 +177,6 @@ export class Subscription implements LiveSubscriber {
     if (this.#filtered && connection.access.deniesDelivery(subject, this.queue)) {
       return Outcome.Unrouted;
     }
-    this.delivered++;
     const bodyBytes = message.bodyEnd - message.bodyStart;
     const headers = connection.headers ? outgoing.headers : NO_BYTES;
     const reply = outgoing.reply === null ? '' : `${outgoing.reply} `;
@@ -187,7 +191,7 @@ export class Subscription implements LiveSubscriber {
       const bytes = Buffer.from(outgoing.reply);
       connection.access.expectReply(bytes, 0, bytes.length);
     }
-    if (this.max !== 0 && this.delivered >= this.max) connection.unsubscribe(this);
+    this.counted();
     return Outcome.Routed;
   }
 

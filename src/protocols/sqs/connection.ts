@@ -7,6 +7,7 @@
 import { CloseReason } from '#protocols/contract.ts';
 import type { ByteSink, Connection, Peer } from '#protocols/contract.ts';
 import { BrokerError } from '#core/errors.ts';
+import { Failure } from '#core/metrics.ts';
 import type { CommitWaiter } from '#core/log.ts';
 import { HttpReader, type HttpReceiver } from '#wire/http-reader.ts';
 import { HttpMethod, HttpRefusal, type HttpRequest } from '#wire/http-request.ts';
@@ -29,6 +30,17 @@ const LIMITS = {
   targetBytesMax: 48 * 1024,
   fieldsMax: 100,
   bodyBytesMax: BODY_BYTES_MAX,
+};
+/** As which a refusal of HTTP is counted; the rest are of bytes that are no request. */
+const FAILURES: Partial<Record<HttpRefusal, Failure>> = {
+  [HttpRefusal.RequestTimeout]: Failure.TooSlow,
+  [HttpRefusal.ContentTooLarge]: Failure.TooLarge,
+  [HttpRefusal.UriTooLong]: Failure.TooLarge,
+  [HttpRefusal.ExpectationFailed]: Failure.Unsupported,
+  [HttpRefusal.HeadersTooLarge]: Failure.TooLarge,
+  [HttpRefusal.NotImplemented]: Failure.Unsupported,
+  [HttpRefusal.Unavailable]: Failure.TooMany,
+  [HttpRefusal.VersionNotSupported]: Failure.Unsupported,
 };
 const KEPT_BYTES_MAX = 128 * 1024;
 /** What a connection has arriving counts from here on. */
@@ -186,7 +198,7 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
 
   /** An error from before there was a call. */
   #refuseRequest(error: SqsError, manner: Manner, withBody: boolean): void {
-    this.#node.metrics.errors++;
+    this.#node.metrics.error(error.shape);
     const { status, extra, body } = errorAnswer(error, manner);
     this.#write(manner, status, extra, body, withBody);
     this.#current = null;
@@ -234,8 +246,8 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
   refuse(status: HttpRefusal, reason: string): void {
     if (this.#closed) return;
     const { metrics, broker } = this.#node;
-    metrics.connectionsFailed++;
-    metrics.errors++;
+    metrics.fail(FAILURES[status] ?? Failure.Malformed);
+    metrics.error(`${status}`);
     const { remoteAddress, remotePort } = this.#peer;
     broker.ports.log.info('refusing an HTTP request', {
       status,

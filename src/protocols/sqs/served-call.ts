@@ -120,7 +120,7 @@ export class ServedCall<A extends ActionName = ActionName> implements Call<A> {
     if (this.over) return;
     this.waiting = null;
     const refusal = asSqsError(error);
-    this.node.metrics.errors++;
+    this.node.metrics.error(refusal.shape);
     const { status, extra, body } = errorAnswer(refusal, this.manner);
     this.#end(status, extra, body);
   }

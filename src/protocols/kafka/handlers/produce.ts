@@ -15,6 +15,7 @@ import { ProduceAnswer } from '../produce-answer.ts';
 import type { ProducedPartition, ProducedTopic } from '../produce-answer.ts';
 import { topicError } from '../topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
+import { Failure } from '#core/metrics.ts';
 import type { Partition } from '#core/topic/partition.ts';
 import type { Topic } from '#core/topic/topic.ts';
 import type { Reader } from '#wire/reader.ts';
@@ -85,7 +86,7 @@ export const produce = defineHandler<ProduceRequest>({
     if (failed) call.node.metrics.refused++;
     if (failed && silent) {
       // There is no answer that could say so; a closed connection makes the client look again.
-      call.connection.fail('a Produce with acks=0 failed');
+      call.connection.fail('a Produce with acks=0 failed', Failure.Refused);
       return;
     }
     const until = appended ? generation : 0;

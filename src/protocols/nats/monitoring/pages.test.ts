@@ -2,11 +2,20 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
 import { NatsPeer } from '#test/drive/nats-peer.ts';
-import type { Protocol } from '#protocols/contract.ts';
+import type { PageHost, Protocol } from '#protocols/contract.ts';
 import { nats } from '../index.ts';
 import { uptimeText } from './times.ts';
 
 type Json = Record<string, unknown> & { connections: Json[]; subscriptions_list: Json[] };
+
+const HOST: PageHost = {
+  host: '127.0.0.1',
+  port: 8222,
+  tls: false,
+  cores: 4,
+  cpuPercent: () => 12.4,
+  handshakeMsMax: 10_000,
+};
 
 let memory: MemoryBroker;
 let protocol: Protocol;
@@ -17,7 +26,7 @@ beforeEach(async () => {
 });
 
 function page(path: string, query: Record<string, string> = {}) {
-  return protocol.page!(path, new Map(Object.entries(query)));
+  return protocol.page!(path, new Map(Object.entries(query)), HOST);
 }
 
 function json(path: string, query: Record<string, string> = {}): Json {
@@ -47,6 +56,9 @@ test('/varz', async () => {
   assert.equal(varz['out_bytes'], 12);
   assert.equal(varz['subscriptions'], 3);
   assert.equal(varz['uptime'], '1m5s');
+  assert.deepEqual([varz['http_host'], varz['http_port']], ['127.0.0.1', 8222]);
+  assert.deepEqual([varz['cores'], varz['cpu'], varz['tls_timeout']], [4, 12, 10]);
+  assert.equal(varz['write_deadline'], 10_000_000_000);
   assert.equal(varz['max_payload'], 1024 * 1024);
   assert.deepEqual(json('/varz')['http_req_stats'], { '/varz': 2 });
 });
@@ -83,10 +95,15 @@ test('/connz: fields, order, pages, subscriptions', async () => {
 });
 
 test('/subsz', async () => {
-  await someTraffic();
+  const [one] = await someTraffic();
+  // What is asked for a second time is remembered.
+  for (let i = 0; i < 2; i++) await one!.say('PUB a.b 0', '', 'PUB b 0', '');
   const plain = json('/subsz');
   assert.equal(plain['num_subscriptions'], 3);
   assert.equal('subscriptions_list' in plain, false);
+  assert.equal(plain['num_cache'], 2, 'two subjects were published to');
+  assert.deepEqual([plain['max_fanout'], plain['avg_fanout']], [2, 1.5]);
+  assert.equal(plain['num_matches'], 6);
   const list = json('/subscriptionsz', { subs: '1', test: 'a.b' });
   assert.deepEqual(
     list.subscriptions_list.map((it) => it['subject']),

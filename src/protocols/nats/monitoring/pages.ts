@@ -3,7 +3,7 @@
  * shown: fields of nats-server that have no counterpart here are left out, and pages of what does
  * not exist (routes, gateways, leaf nodes, JetStream, accounts) are not there.
  */
-import type { Page } from '#protocols/contract.ts';
+import type { Page, PageHost } from '#protocols/contract.ts';
 import type { NatsNode } from '../node.ts';
 import { connz } from './connz.ts';
 import { BadQuery, checkQuery } from './query.ts';
@@ -13,7 +13,7 @@ import { varz } from './varz.ts';
 /** Without JetStream all probes ask the same: is the server there? */
 const HEALTH_OPTIONS = ['js-enabled', 'js-enabled-only', 'js-server-only', 'details'];
 
-type Render = (node: NatsNode, query: ReadonlyMap<string, string>) => object;
+type Render = (node: NatsNode, query: ReadonlyMap<string, string>, host: PageHost) => object;
 
 const PAGES: Readonly<Record<string, Render>> = {
   '/varz': varz,
@@ -31,6 +31,7 @@ export function pageOf(
   node: NatsNode,
   path: string,
   query: ReadonlyMap<string, string>,
+  host: PageHost,
 ): Page | null {
   if (path === '/') {
     count(node, path);
@@ -40,7 +41,7 @@ export function pageOf(
   if (render === null) return null;
   count(node, path);
   try {
-    const body = JSON.stringify(render(node, query), null, path === '/healthz' ? 0 : 2);
+    const body = JSON.stringify(render(node, query, host), null, path === '/healthz' ? 0 : 2);
     return { status: 200, contentType: 'application/json', body };
   } catch (error) {
     if (!(error instanceof BadQuery)) throw error;

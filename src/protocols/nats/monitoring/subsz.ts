@@ -49,9 +49,25 @@ export function subsz(node: NatsNode, given: ReadonlyMap<string, string>): objec
     num_subscriptions: node.subscriptionCount,
     num_inserts: node.totals.subscribed,
     num_removes: node.totals.subscribed - node.subscriptionCount,
+    ...cacheFigures(node),
     total: found.length,
     offset,
     limit,
     ...(shows ? { subscriptions_list: found.slice(offset, offset + limit) } : {}),
+  };
+}
+
+/** Of the routes that are remembered. A publish to the same subject as the one before asks for none, as
+ * in nats-server. */
+function cacheFigures({ routes }: NatsNode): object {
+  const fanouts = routes.known().map(({ route }) => route!.targets.length);
+  const total = fanouts.reduce((sum, it) => sum + it, 0);
+  const { lookups, misses } = routes;
+  return {
+    num_cache: fanouts.length,
+    num_matches: lookups,
+    cache_hit_rate: lookups === 0 ? 0 : (lookups - misses) / lookups,
+    max_fanout: fanouts.reduce((most, it) => Math.max(most, it), 0),
+    avg_fanout: fanouts.length === 0 ? 0 : total / fanouts.length,
   };
 }
