@@ -36,6 +36,7 @@ const perfTestSingle =
 
 const request = '--mode request --size 16';
 
+const sqsSides = ['elasticmq', 'posthorn-commit', 'posthorn-os'] as const;
 const kafkaSides = ['kafka', 'posthorn-os', 'posthorn-commit'] as const;
 const kafkaGoal = { 'posthorn-os': 0.8 };
 
@@ -62,6 +63,13 @@ export const rows: readonly Row[] = [
     'NATS 16 B, request-reply, 16 outstanding',
     0.9,
     `${request} --window 16`,
+  ),
+  sqsCycle('sqs-cycle-64', 'SQS send, receive, delete 100 B, 64 connections', 8, ''),
+  sqsCycle(
+    'sqs-cycle-64-batch',
+    'SQS the same in batches of 10, operations on messages',
+    undefined,
+    '--batch 10',
   ),
   sqs('sqs-send-64', 'SQS SendMessage 100 B, 64 connections', 8, '--mode send', 64),
   sqs('sqs-receive-64', 'SQS ReceiveMessage, 64 connections', 8, '--mode receive', 64),
@@ -110,6 +118,33 @@ function nats(id: string, title: string, goal: number, args: string): Row {
   };
 }
 
+const cycle = '--mode cycle --size 100 --connections 64';
+const sqsWarmUpSeconds = 20;
+const warmedUp = new WeakSet<Side>();
+
+/** Long enough for a JVM to have compiled what it is asked for, and the same for every side. */
+async function warmUpSqs(side: Side): Promise<void> {
+  if (warmedUp.has(side)) return;
+  warmedUp.add(side);
+  await runSqsLoad(side, `${cycle} --warmup 0.1 --seconds ${sqsWarmUpSeconds}`.split(' '));
+}
+
+function sqsGoal(goal: number | undefined): Row['goal'] {
+  return goal === undefined ? undefined : { 'posthorn-commit': goal, 'posthorn-os': goal };
+}
+
+function sqsCycle(id: string, title: string, goal: number | undefined, args: string): Row {
+  return {
+    id,
+    title,
+    sides: sqsSides,
+    goal: sqsGoal(goal),
+    prepare: warmUpSqs,
+    run: (side, seconds) =>
+      runSqsLoad(side, `${cycle} --warmup 1 --seconds ${seconds} ${args}`.trim().split(' ')),
+  };
+}
+
 /** As many messages as may be received and not yet deleted, at most 120,000, and as the time needs. */
 function sqs(
   id: string,
@@ -123,8 +158,9 @@ function sqs(
   return {
     id,
     title,
-    sides: ['elasticmq', 'posthorn-commit', 'posthorn-os'],
-    goal: goal === undefined ? undefined : { 'posthorn-commit': goal, 'posthorn-os': goal },
+    sides: sqsSides,
+    goal: sqsGoal(goal),
+    prepare: warmUpSqs,
     // Short, so that a fast server does not run out of messages inside the window.
     run: (side, seconds) =>
       runSqsLoad(side, `${load} --warmup 0.5 --seconds ${Math.min(seconds, 2)}`.split(' ')),

@@ -17,6 +17,7 @@ struct client {
   uint64_t askedNs;
   uint64_t first; /* the caller's: which messages the request is about */
   int count;
+  int step; /* the caller's: where in its cycle it is */
 };
 
 struct response {

@@ -1,39 +1,42 @@
 /*
  * SQS load generator: JSON 1.0 over keep-alive connections, one request outstanding on each, in one
- * thread and one epoll set. What is counted is one operation on one message per request, as
- * applications call it; filling and draining use batches of ten and are not counted.
+ * thread and one epoll set. What is counted is what was done to one message: sent, received or
+ * deleted. Each is a request of its own, as most applications have it, unless batches are asked for.
+ * Filling and draining use batches of ten and are not counted.
  *
- * Modes. send: SendMessage for the time given, then everything is received and deleted. receive: the
+ * Modes. cycle: each connection sends, receives and deletes, over and over, one message at a time or
+ * (--batch 10) ten; what it receives is whatever the queue has first. The queue stays short. send: SendMessage for the time given, then everything is received and deleted. receive: the
  * queue is filled, ReceiveMessage of one message is counted. delete: filled and received, DeleteMessage
  * is counted. The counted window ends with the time or with the messages, whichever is first.
  *
  * Every body starts with its number and goes on with a fixed text. The MD5 of every SendMessage
- * answer, the whole body of everything received, that nothing comes twice, and (send, delete) that
- * all of it came are demanded: a server that fails any of it gets an error, not a rate.
+ * answer, the whole body of everything received, that nothing comes twice, and (cycle, send, delete)
+ * that all of it came are demanded: a server that fails any of it gets an error, not a rate.
  *
  * On standard output: {"event":"start"} and {"event":"end"} at the edges of the window, so that the
  * caller can read the server's CPU time there, and one line with the result.
  */
 #include "http-client.h"
 #include "md5.h"
+#include "sqs-queue.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define BATCH 10
 #define BODY_MAX 4096
 #define NUMBER_DIGITS 12
 #define MESSAGES_MAX 20000000u
 
-enum mode { MODE_SEND, MODE_RECEIVE, MODE_DELETE };
+enum mode { MODE_CYCLE, MODE_SEND, MODE_RECEIVE, MODE_DELETE };
 
 struct options {
   const char *host, *port;
   enum mode mode;
   int connections;
+  int batch; /* messages per request of a cycle */
   uint32_t bodyBytes;
   uint64_t messages; /* how many the queue is filled with */
   double seconds, warmupSeconds;
@@ -46,10 +49,9 @@ struct window {
 };
 
 static struct options options = {.host = "127.0.0.1", .port = "9324", .mode = MODE_SEND,
-                                 .connections = 1, .bodyBytes = 100, .messages = 100000,
+                                 .connections = 1, .batch = 1, .bodyBytes = 100, .messages = 100000,
                                  .seconds = 5, .warmupSeconds = 1};
 static struct client *clients;
-static char queueUrl[256];
 static char text[BODY_MAX + 1]; /* the body without its number */
 static struct window window;
 static struct histogram latency;
@@ -61,21 +63,6 @@ static char **handles; /* by order of arrival */
 static void bodyOf(uint64_t number, char *out) {
   memcpy(out, text, options.bodyBytes);
   for (int i = NUMBER_DIGITS - 1; i >= 0; i--, number /= 10) out[i] = (char)('0' + number % 10);
-}
-
-/* The value of the next "name":"…" at or after *at, which is moved behind it; NULL at the end. */
-static const char *nextString(const char **at, const char *end, const char *name, size_t *length) {
-  char key[64];
-  int keyBytes = snprintf(key, sizeof key, "\"%s\":\"", name);
-  const char *found = memmem(*at, (size_t)(end - *at), key, (size_t)keyBytes);
-  if (!found) return NULL;
-  const char *from = found + keyBytes;
-  const char *to = memchr(from, '"', (size_t)(end - from));
-  if (!to) fail("an unfinished answer");
-  if (memchr(from, '\\', (size_t)(to - from))) fail("an escape in %s", name);
-  *length = (size_t)(to - from);
-  *at = to + 1;
-  return from;
 }
 
 /* ---- the counted window ---- */
@@ -99,7 +86,8 @@ static int windowGoesOn(void) {
   }
   if (window.endNs != 0) return 0;
   int over = now - window.startNs >= (uint64_t)(options.seconds * 1e9);
-  if (!over && (options.mode == MODE_SEND || asked < options.messages)) return 1;
+  int endless = options.mode == MODE_CYCLE || options.mode == MODE_SEND;
+  if (!over && (endless || asked < options.messages)) return 1;
   window.endNs = now;
   window.counted = done - window.counted;
   window.cpuEnd = ownCpuSeconds();
@@ -107,8 +95,8 @@ static int windowGoesOn(void) {
   return 0;
 }
 
-static void count(const struct client *client) {
-  done++;
+static void count(const struct client *client, int messages) {
+  done += (uint64_t)messages;
   histogramAdd(&latency, nowNs() - client->askedNs);
 }
 
@@ -135,14 +123,14 @@ static void sentOne(struct client *client, const struct response *response) {
   bodyOf(client->first, body);
   md5Hex(body, options.bodyBytes, expected);
   if (!md5 || length != 32 || memcmp(md5, expected, 32) != 0) fail("another MD5 than the body's");
-  count(client);
+  count(client, 1);
 }
 
-static int askFill(struct client *client) {
+static void askSendBatch(struct client *client, int count) {
   static char json[REQUEST_BYTES_MAX];
-  uint64_t left = options.messages - sent;
-  if (left == 0) return 0;
-  client->count = left < BATCH ? (int)left : BATCH;
+  if (sent + (uint64_t)count > MESSAGES_MAX) fail("more than %u messages", MESSAGES_MAX);
+  client->count = count;
+  client->first = sent;
   int length = sprintf(json, "{\"QueueUrl\":\"%s\",\"Entries\":[", queueUrl);
   for (int i = 0; i < client->count; i++) {
     length += sprintf(json + length, "%s{\"Id\":\"%d\",\"MessageBody\":\"", i ? "," : "", i);
@@ -152,6 +140,12 @@ static int askFill(struct client *client) {
   }
   length += sprintf(json + length, "]}");
   clientRequest(client, "SendMessageBatch", json, (size_t)length);
+}
+
+static int askFill(struct client *client) {
+  uint64_t left = options.messages - sent;
+  if (left == 0) return 0;
+  askSendBatch(client, left < BATCH ? (int)left : BATCH);
   return 1;
 }
 
@@ -206,7 +200,7 @@ static int askReceiveOne(struct client *client) {
 static void receivedOne(struct client *client, const struct response *response) {
   int got = take(response);
   if (got > 1) fail("%d messages where one was asked for", got);
-  if (got == 1) count(client);
+  if (got == 1) count(client, 1);
   else asked--; /* some servers answer empty now and then: not counted, asked again */
 }
 
@@ -222,29 +216,27 @@ static void receivedBatch(struct client *client, const struct response *response
 
 static int receiveAllGoesOn(void) { return received < sent; }
 
-static int askDelete(struct client *client) {
+static void askDeleteOf(struct client *client, uint64_t arrival) {
   char json[4096];
-  if (asked == received) return 0;
   int length = snprintf(json, sizeof json, "{\"QueueUrl\":\"%s\",\"ReceiptHandle\":\"%s\"}", queueUrl,
-                        handles[asked++]);
+                        handles[arrival]);
   if ((size_t)length >= sizeof json) fail("a receipt handle is too long");
   clientRequest(client, "DeleteMessage", json, (size_t)length);
+}
+
+static int askDelete(struct client *client) {
+  if (asked == received) return 0;
+  askDeleteOf(client, asked++);
   return 1;
 }
 
 static void deletedOne(struct client *client, const struct response *response) {
   (void)response;
-  count(client);
+  count(client, 1);
 }
 
-/* The drain after sending: each client receives ten, then deletes those ten. */
-static int askDrain(struct client *client) {
+static void askDeleteBatch(struct client *client) {
   static char json[REQUEST_BYTES_MAX];
-  if (client->count == 0) {
-    askReceive(client, BATCH);
-    client->count = -1;
-    return 1;
-  }
   int length = sprintf(json, "{\"QueueUrl\":\"%s\",\"Entries\":[", queueUrl);
   for (int i = 0; i < client->count; i++) {
     char *handle = handles[client->first + (uint64_t)i];
@@ -253,6 +245,27 @@ static int askDrain(struct client *client) {
   }
   length += sprintf(json + length, "]}");
   clientRequest(client, "DeleteMessageBatch", json, (size_t)length);
+}
+
+/* Checks that all of them were deleted. */
+static void deletedBatch(const struct client *client, const struct response *response) {
+  const char *at = response->body, *end = at + response->bodyBytes;
+  size_t length;
+  int count = 0;
+  while (nextString(&at, end, "Id", &length)) count++;
+  if (count != client->count || memmem(response->body, response->bodyBytes, "\"Failed\":[{", 11)) {
+    fail("not all were deleted: %.*s", (int)response->bodyBytes, response->body);
+  }
+}
+
+/* The drain after sending: each client receives ten, then deletes those ten. */
+static int askDrain(struct client *client) {
+  if (client->count == 0) {
+    askReceive(client, BATCH);
+    client->count = -1;
+    return 1;
+  }
+  askDeleteBatch(client);
   return 1;
 }
 
@@ -262,74 +275,55 @@ static void drained(struct client *client, const struct response *response) {
     client->count = take(response);
     return;
   }
-  const char *at = response->body, *end = at + response->bodyBytes;
-  size_t length;
-  int count = 0;
-  while (nextString(&at, end, "Id", &length)) count++;
-  if (count != client->count || memmem(response->body, response->bodyBytes, "\"Failed\":[{", 11)) {
-    fail("not all were deleted: %.*s", (int)response->bodyBytes, response->body);
-  }
-  done += (uint64_t)count;
+  deletedBatch(client, response);
+  done += (uint64_t)client->count;
   client->count = 0;
 }
 
 static int drainGoesOn(void) { return done < sent; }
 
-/* ---- the queue ---- */
+/* ---- cycles ---- */
 
-static char answer[4096];
-static char onceOperation[40], onceJson[512];
+enum step { STEP_SEND, STEP_RECEIVE, STEP_DELETE };
 
-static int askOnce(struct client *client) {
-  if (asked > 0) return 0;
-  asked = 1;
-  clientRequest(client, onceOperation, onceJson, strlen(onceJson));
+static uint64_t deleted;
+
+static int askCycle(struct client *client) {
+  if (client->step == STEP_RECEIVE) {
+    askReceive(client, options.batch);
+  } else if (client->step == STEP_SEND) {
+    if (options.batch == 1) askSend(client);
+    else askSendBatch(client, options.batch);
+  } else if (options.batch == 1) {
+    askDeleteOf(client, client->first);
+  } else {
+    askDeleteBatch(client);
+  }
   return 1;
 }
 
-static void answeredOnce(struct client *client, const struct response *response) {
-  (void)client;
-  snprintf(answer, sizeof answer, "%.*s", (int)response->bodyBytes, response->body);
-}
-
-static int onceGoesOn(void) { return asked == 0; }
-
-static void once(const char *operation) {
-  static const struct phase phase = {askOnce, answeredOnce, onceGoesOn};
-  snprintf(onceOperation, sizeof onceOperation, "%s", operation);
-  asked = 0;
-  clientsRun(clients, 1, &phase);
-}
-
-static void createQueue(void) {
-  const char *at = answer;
-  size_t length;
-  snprintf(onceJson, sizeof onceJson,
-           "{\"QueueName\":\"load-%d-%llu\",\"Attributes\":{\"VisibilityTimeout\":\"3600\"}}",
-           (int)getpid(), (unsigned long long)(nowNs() % 1000000007ull));
-  once("CreateQueue");
-  const char *url = nextString(&at, answer + strlen(answer), "QueueUrl", &length);
-  if (!url || length >= sizeof queueUrl) fail("no queue: %s", answer);
-  memcpy(queueUrl, url, length);
-}
-
-static void checkEmpty(void) {
-  snprintf(onceJson, sizeof onceJson,
-           "{\"QueueUrl\":\"%s\",\"AttributeNames\":[\"ApproximateNumberOfMessages\","
-           "\"ApproximateNumberOfMessagesNotVisible\"]}", queueUrl);
-  once("GetQueueAttributes");
-  const char *names[] = {"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"};
-  for (int i = 0; i < 2; i++) {
-    const char *at = answer;
-    size_t length;
-    const char *value = nextString(&at, answer + strlen(answer), names[i], &length);
-    if (!value || length != 1 || *value != '0') fail("messages are left: %s", answer);
+static void cycled(struct client *client, const struct response *response) {
+  if (client->step == STEP_RECEIVE) {
+    client->first = received;
+    client->count = take(response);
+    if (client->count > options.batch) fail("more messages than were asked for");
+    if (client->count == 0) return; /* not counted, asked again */
+    count(client, client->count);
+    client->step = STEP_DELETE;
+  } else if (client->step == STEP_SEND) {
+    if (options.batch == 1) {
+      sentOne(client, response);
+    } else {
+      filled(client, response);
+      count(client, client->count);
+    }
+    client->step = STEP_RECEIVE;
+  } else {
+    if (options.batch > 1) deletedBatch(client, response);
+    count(client, client->count);
+    deleted += (uint64_t)client->count;
+    client->step = STEP_SEND;
   }
-}
-
-static void deleteQueue(void) {
-  snprintf(onceJson, sizeof onceJson, "{\"QueueUrl\":\"%s\"}", queueUrl);
-  once("DeleteQueue");
 }
 
 /* ---- the modes ---- */
@@ -339,15 +333,31 @@ static void fill(void) {
   clientsRun(clients, options.connections, &phase);
 }
 
+static void drainAndCheck(void) {
+  static const struct phase draining = {askDrain, drained, drainGoesOn};
+  clientsRun(clients, options.connections, &draining);
+  queueCheckEmpty(clients);
+}
+
+static void runCycle(void) {
+  static const struct phase cycling = {askCycle, cycled, windowGoesOn};
+  windowOpen();
+  clientsRun(clients, options.connections, &cycling);
+  done = deleted;
+  /* Who has received something deletes it first. */
+  for (int i = 0; i < options.connections; i++) {
+    if (clients[i].step != STEP_DELETE) clients[i].count = 0;
+  }
+  drainAndCheck();
+}
+
 static void runSend(void) {
   static const struct phase sending = {askSend, sentOne, windowGoesOn};
-  static const struct phase draining = {askDrain, drained, drainGoesOn};
   windowOpen();
   clientsRun(clients, options.connections, &sending);
   done = 0;
   for (int i = 0; i < options.connections; i++) clients[i].count = 0;
-  clientsRun(clients, options.connections, &draining);
-  checkEmpty();
+  drainAndCheck();
 }
 
 static void runReceive(void) {
@@ -364,7 +374,7 @@ static void runDelete(void) {
   clientsRun(clients, options.connections, &receiving);
   windowOpen();
   clientsRun(clients, options.connections, &deleting);
-  if (done == sent) checkEmpty();
+  if (done == sent) queueCheckEmpty(clients);
 }
 
 static void report(void) {
@@ -379,16 +389,18 @@ static void report(void) {
 }
 
 static enum mode modeOf(const char *name) {
+  if (strcmp(name, "cycle") == 0) return MODE_CYCLE;
   if (strcmp(name, "send") == 0) return MODE_SEND;
   if (strcmp(name, "receive") == 0) return MODE_RECEIVE;
   if (strcmp(name, "delete") == 0) return MODE_DELETE;
-  fail("mode %s is none of send, receive, delete", name);
+  fail("mode %s is none of cycle, send, receive, delete", name);
 }
 
 static void parseOptions(int argc, char **argv) {
   static const struct option known[] = {
     {"host", required_argument, NULL, 'h'},     {"port", required_argument, NULL, 'p'},
     {"mode", required_argument, NULL, 'm'},     {"connections", required_argument, NULL, 'n'},
+    {"batch", required_argument, NULL, 'b'},
     {"size", required_argument, NULL, 's'},     {"messages", required_argument, NULL, 'c'},
     {"seconds", required_argument, NULL, 'T'},  {"warmup", required_argument, NULL, 'W'},
     {NULL, 0, NULL, 0},
@@ -400,6 +412,7 @@ static void parseOptions(int argc, char **argv) {
       case 'p': options.port = optarg; break;
       case 'm': options.mode = modeOf(optarg); break;
       case 'n': options.connections = (int)parseNumber(optarg, 1, 1000); break;
+      case 'b': options.batch = (int)parseNumber(optarg, 1, BATCH); break;
       case 's': options.bodyBytes = (uint32_t)parseNumber(optarg, NUMBER_DIGITS, BODY_MAX); break;
       case 'c': options.messages = parseNumber(optarg, 1, MESSAGES_MAX); break;
       case 'T': options.seconds = parseSeconds(optarg); break;
@@ -417,11 +430,12 @@ int main(int argc, char **argv) {
   seen = allocate(MESSAGES_MAX, 1);
   handles = allocate(MESSAGES_MAX, sizeof *handles);
   clientsOpen(clients, options.connections, options.host, options.port);
-  createQueue();
-  if (options.mode == MODE_SEND) runSend();
+  queueCreate(clients);
+  if (options.mode == MODE_CYCLE) runCycle();
+  else if (options.mode == MODE_SEND) runSend();
   else if (options.mode == MODE_RECEIVE) runReceive();
   else runDelete();
-  deleteQueue();
+  queueDelete(clients);
   report();
   return 0;
 }
