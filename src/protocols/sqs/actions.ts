@@ -57,6 +57,7 @@ const RECEIVED = structure({
   MD5OfMessageAttributes: optional(TEXT),
   MessageAttributes: optional(MESSAGE_ATTRIBUTES),
 });
+/** Left out when none has failed, as AWS does. */
 const FAILED = list(
   'BatchResultErrorEntry',
   structure({
@@ -136,7 +137,7 @@ export const ACTIONS = {
     }),
     output: structure({
       Successful: required(list('ChangeMessageVisibilityBatchResultEntry', ONLY_ID)),
-      Failed: required(FAILED),
+      Failed: optional(FAILED),
     }),
     permission: Permission.Read,
     commits: false,
@@ -169,7 +170,7 @@ export const ACTIONS = {
     }),
     output: structure({
       Successful: required(list('DeleteMessageBatchResultEntry', ONLY_ID)),
-      Failed: required(FAILED),
+      Failed: optional(FAILED),
     }),
     permission: Permission.Read,
     commits: true,
@@ -268,7 +269,7 @@ export const ACTIONS = {
       Successful: required(
         list('SendMessageBatchResultEntry', structure({ Id: required(TEXT), ...SENT })),
       ),
-      Failed: required(FAILED),
+      Failed: optional(FAILED),
     }),
     permission: Permission.Write,
     commits: true,

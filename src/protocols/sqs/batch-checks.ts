@@ -70,6 +70,11 @@ export function failedEntry(id: string, error: unknown): FailedEntry {
   return asSqsError(error).entry(id);
 }
 
+/** AWS leaves the list out when nothing has failed. */
+export function someOf(failed: readonly FailedEntry[]): readonly FailedEntry[] | undefined {
+  return failed.length > 0 ? failed : undefined;
+}
+
 export function missingDeduplicationId(): SqsError {
   return new SqsError(
     'InvalidParameterValueException',

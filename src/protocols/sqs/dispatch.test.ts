@@ -185,6 +185,13 @@ describe('JSON 1.0', () => {
       /^The address http:\/\/h\/a\/b\/c is not valid for this endpoint.$/,
     ],
     [
+      'a URL without a queue',
+      'ReceiveMessage',
+      { QueueUrl: 'http://h' },
+      'com.amazonaws.sqs#QueueDoesNotExist',
+      /^The specified queue does not exist.$/,
+    ],
+    [
       'a queue that is not there',
       'ReceiveMessage',
       { QueueUrl: 'http://h/0/none' },

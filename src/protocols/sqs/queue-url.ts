@@ -29,10 +29,12 @@ export function queueNameOfArn(arn: string): string | null {
   return ARN.exec(arn)?.[2] ?? null;
 }
 
-/** Throws SqsError InvalidAddress. */
+/** Throws SqsError: InvalidAddress, or QueueDoesNotExist for a host alone, as AWS does. */
 export function queueNameOfUrl(url: string): string {
-  const name = queueNameOfPath(url.replace(SCHEME, ''));
+  const path = url.replace(SCHEME, '');
+  const name = queueNameOfPath(path);
   if (name !== null) return name;
+  if (path === '' && url !== '') throw new SqsError('QueueDoesNotExist');
   throw new SqsError('InvalidAddress', `The address ${url} is not valid for this endpoint.`);
 }
 

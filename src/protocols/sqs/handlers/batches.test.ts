@@ -93,7 +93,7 @@ test('batches: each entry for itself', async () => {
   );
   assert.equal(new Set(Successful.map(({ MessageId }) => MessageId)).size, 2);
   assert.deepEqual(
-    Failed.map(({ Id, Code, SenderFault }) => [Id, Code, SenderFault]),
+    Failed!.map(({ Id, Code, SenderFault }) => [Id, Code, SenderFault]),
     [
       ['long', 'InvalidParameterValue', true],
       ['odd', 'InvalidMessageContents', true],
@@ -101,7 +101,7 @@ test('batches: each entry for itself', async () => {
     ],
   );
   assert.equal(
-    Failed[0]!.Message,
+    Failed![0]!.Message,
     'One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes.',
   );
   const messages = await rig.receive('q');
@@ -119,7 +119,7 @@ test('batches: each entry for itself', async () => {
   });
   assert.deepEqual(changed.Successful, [{ Id: 'a' }]);
   assert.deepEqual(
-    changed.Failed.map(({ Id, Code }) => [Id, Code]),
+    changed.Failed!.map(({ Id, Code }) => [Id, Code]),
     [
       ['b', 'InvalidParameterValue'],
       ['c', 'MissingParameter'],
@@ -133,6 +133,17 @@ test('batches: each entry for itself', async () => {
     ],
   });
   assert.deepEqual(deleted.Successful, [{ Id: 'a' }, { Id: 'c' }]);
-  assert.equal(deleted.Failed[0]!.Code, 'ReceiptHandleIsInvalid');
+  assert.equal(deleted.Failed![0]!.Code, 'ReceiptHandleIsInvalid');
   assert.deepEqual(await counts(rig), [0, 0, 0]);
+});
+
+test('batches: where nothing fails, nothing is said of it', async () => {
+  const rig = await open();
+  const sent = await rig.run('SendMessageBatch', 'q', { Entries: [{ Id: 'a', MessageBody: 'x' }] });
+  assert.equal(sent.Failed, undefined);
+  const [{ ReceiptHandle } = { ReceiptHandle: '' }] = await rig.receive('q');
+  const Entries = [{ Id: 'a', ReceiptHandle, VisibilityTimeout: 5 }];
+  const changed = await rig.run('ChangeMessageVisibilityBatch', 'q', { Entries });
+  assert.equal(changed.Failed, undefined);
+  assert.equal((await rig.run('DeleteMessageBatch', 'q', { Entries })).Failed, undefined);
 });

@@ -7,7 +7,7 @@
 import type { Queue } from '#core/queue/queue.ts';
 import type { Handler } from '../action.ts';
 import type { FailedEntry } from '../actions.ts';
-import { checkEntries, failedEntry } from '../batch-checks.ts';
+import { checkEntries, failedEntry, someOf } from '../batch-checks.ts';
 import { invalidValue, missingParameter } from '../errors.ts';
 import type { SqsNode } from '../node.ts';
 import type { Receipt } from '../receipt-handle.ts';
@@ -35,17 +35,17 @@ export function changeMessageVisibilityBatch(
     checkEntries('ChangeMessageVisibility', entries);
     const nowMs = node.broker.ports.clock.now();
     const Successful: { Id: string }[] = [];
-    const Failed: FailedEntry[] = [];
+    const failed: FailedEntry[] = [];
     for (const { Id, ReceiptHandle, VisibilityTimeout: seconds } of entries) {
       try {
         if (seconds === undefined) throw missingParameter('VisibilityTimeout');
         changeOne(queues, target, ReceiptHandle, seconds, nowMs);
         Successful.push({ Id });
       } catch (error) {
-        Failed.push(failedEntry(Id, error));
+        failed.push(failedEntry(Id, error));
       }
     }
-    return { Successful, Failed };
+    return { Successful, Failed: someOf(failed) };
   };
 }
 

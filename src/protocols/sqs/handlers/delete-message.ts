@@ -8,7 +8,7 @@
  */
 import type { Handler } from '../action.ts';
 import type { FailedEntry } from '../actions.ts';
-import { checkEntries, failedEntry } from '../batch-checks.ts';
+import { checkEntries, failedEntry, someOf } from '../batch-checks.ts';
 import { invalidValue } from '../errors.ts';
 import type { SqsNode } from '../node.ts';
 import type { Receipt } from '../receipt-handle.ts';
@@ -29,16 +29,16 @@ export function deleteMessageBatch(
     const target = queues.get(queueName);
     checkEntries('DeleteMessage', entries);
     const Successful: { Id: string }[] = [];
-    const Failed: FailedEntry[] = [];
+    const failed: FailedEntry[] = [];
     for (const { Id, ReceiptHandle } of entries) {
       try {
         deleteOne(node, queues, target, ReceiptHandle);
         Successful.push({ Id });
       } catch (error) {
-        Failed.push(failedEntry(Id, error));
+        failed.push(failedEntry(Id, error));
       }
     }
-    return { Successful, Failed };
+    return { Successful, Failed: someOf(failed) };
   };
 }
 

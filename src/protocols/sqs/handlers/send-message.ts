@@ -2,7 +2,13 @@
  * are valid. */
 import type { Handler } from '../action.ts';
 import type { FailedEntry, Output } from '../actions.ts';
-import { checkBatchSize, checkEntries, checkFifoEntries, failedEntry } from '../batch-checks.ts';
+import {
+  checkBatchSize,
+  checkEntries,
+  checkFifoEntries,
+  failedEntry,
+  someOf,
+} from '../batch-checks.ts';
 import type { MessageSender } from '../message-sender.ts';
 import type { SqsNode } from '../node.ts';
 import type { SqsQueues } from '../sqs-queues.ts';
@@ -30,15 +36,15 @@ export function sendMessageBatch(
     }
     const nowMs = node.broker.ports.clock.now();
     const Successful: Output<'SendMessageBatch'>['Successful'][number][] = [];
-    const Failed: FailedEntry[] = [];
+    const failed: FailedEntry[] = [];
     for (const entry of entries) {
       try {
         const sent = sender.send(call, target, entry, nowMs);
         Successful.push({ Id: entry.Id, ...sent });
       } catch (error) {
-        Failed.push(failedEntry(entry.Id, error));
+        failed.push(failedEntry(entry.Id, error));
       }
     }
-    return { Successful, Failed };
+    return { Successful, Failed: someOf(failed) };
   };
 }
