@@ -1,5 +1,5 @@
 /**
- * What the client programs print, as results, and the table of them.
+ * What the client programs print, as results, and the tables of them.
  *
  * A program prints one line per scenario (`ok <ms> <name>` or `not ok <ms> <name>` followed by the
  * reason on lines indented by four spaces) and `done` as its last line; one that ends without it has
@@ -53,6 +53,28 @@ export function table(results: readonly Result[]): string {
     });
     lines.push([client, scenario, ...cells]);
   }
+  return aligned(lines);
+}
+
+/** One line per client: how many of its scenarios passed on each target, and their time. */
+export function clientTable(results: readonly Result[]): string {
+  const targets = [...new Set(results.map((result) => result.target))];
+  const clients = [...new Set(results.map((result) => result.client))];
+  const cell = (client: string, target: string): string => {
+    const some = results.filter((each) => each.client === client && each.target === target);
+    if (some.length === 0) return '';
+    const passed = some.filter((each) => each.problem === undefined).length;
+    const seconds = some.reduce((sum, each) => sum + each.tookMs, 0) / 1000;
+    const mark = passed === some.length ? 'pass' : 'FAIL';
+    return `${mark} ${passed}/${some.length} in ${seconds.toFixed(1)} s`;
+  };
+  return aligned([
+    ['client', ...targets],
+    ...clients.map((client) => [client, ...targets.map((target) => cell(client, target))]),
+  ]);
+}
+
+function aligned(lines: readonly (readonly string[])[]): string {
   const widths = lines[0]!.map((_, column) =>
     Math.max(...lines.map((line) => line[column]!.length)),
   );
