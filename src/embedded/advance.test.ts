@@ -137,7 +137,7 @@ describe('what becomes due', () => {
 
 test('nobody who is connected times out by it', async () => {
   await using broker = await startBroker();
-  const rabbit = await amqplib.connect(`${broker.amqp.url}?heartbeat=2`);
+  const rabbit = await amqplib.connect(`${broker.amqp.url}?heartbeat=20`);
   const channel = await rabbit.createChannel();
   const nats = await connectNats(broker.nats.options);
   const kafka = new Kafka({ brokers: broker.kafka.brokers, logLevel: logLevel.ERROR });
