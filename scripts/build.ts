@@ -72,6 +72,8 @@ function declare(dist: string): void {
     noCheck: true,
     outDir: work,
     rootDir: SOURCE,
+    // `dist` may be anywhere.
+    typeRoots: [join(ROOT, 'node_modules', '@types')],
   };
   const extended = join(ROOT, 'tsconfig.json');
   const include = [join(SOURCE, ENTRIES.index)];

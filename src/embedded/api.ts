@@ -2,6 +2,8 @@
  * The broker inside a process as its user sees it: what startBroker takes and gives. Public types,
  * with no word of the core in them: what the package's declarations are made of.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
+/// <reference types="node" preserve="true" />
 import type { HeaderValue, MessageProperties, ProtocolName, Spy } from './spied.ts';
 
 /** A log level; everything below it is left out. */

@@ -3,9 +3,12 @@
  */
 import type { Broker, BrokerOptions } from './api.ts';
 import { EmbeddedBroker } from './embedded-broker.ts';
+import { checkNodeVersion } from './node-version.ts';
 
 export type * from './api.ts';
 export type * from './spied.ts';
+
+checkNodeVersion();
 
 /**
  * Starts a broker inside this process: in memory and on free ports of 127.0.0.1 unless told. Several

@@ -6,7 +6,8 @@
  * unpacked (snappy states it, lz4-frame.ts counts it) or the decoder is told where to stop.
  */
 import { createRequire } from 'node:module';
-import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+// Not by name: a Node without zstd is to be told so by whoever checks its version.
+import zlib from 'node:zlib';
 import { Codec } from '#core/message/batch.ts';
 import type { Codecs } from '#core/codecs.ts';
 import { BrokerError } from '#core/errors.ts';
@@ -32,16 +33,16 @@ export function createCodecs(): Codecs {
 function compress(codec: number, bytes: Uint8Array, level: number | null): Uint8Array {
   switch (codec) {
     case Codec.Gzip:
-      return gzipSync(bytes, level === null ? {} : { level });
+      return zlib.gzipSync(bytes, level === null ? {} : { level });
     case Codec.Snappy:
       return snappyPack(bytes);
     case Codec.Lz4:
       // The library has one level; any other asks for speed it does not trade.
       return lz4Library().compressFrameSync(bytes);
     case Codec.Zstd:
-      return zstdCompressSync(
+      return zlib.zstdCompressSync(
         bytes,
-        level === null ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } },
+        level === null ? {} : { params: { [zlib.constants.ZSTD_c_compressionLevel]: level } },
       );
     default:
       throw unknownCodec(codec);
@@ -52,14 +53,14 @@ function decompress(codec: number, bytes: Uint8Array, bytesMax: number): Uint8Ar
   try {
     switch (codec) {
       case Codec.Gzip:
-        return gunzipSync(bytes, { maxOutputLength: bytesMax });
+        return zlib.gunzipSync(bytes, { maxOutputLength: bytesMax });
       case Codec.Snappy:
         return snappyUnpack(bytes, bytesMax);
       case Codec.Lz4:
         if (lz4FrameContentBytes(bytes, bytesMax) > bytesMax) throw tooLarge(bytesMax);
         return lz4Library().decompressFrameSync(bytes);
       case Codec.Zstd:
-        return zstdDecompressSync(bytes, { maxOutputLength: bytesMax });
+        return zlib.zstdDecompressSync(bytes, { maxOutputLength: bytesMax });
       default:
         throw unknownCodec(codec);
     }
