@@ -89,7 +89,8 @@ export class DuplicateWindow {
     const scope = this.rule.scope === 'group' ? group : null;
     for (let i = this.#slices.length - 1; i >= 0; i--) {
       const offset = this.#slices[i]!.find(id, scope, afterMs);
-      if (offset >= 0) return offset;
+      // Latest first: what is behind one that is forgotten is so too.
+      if (offset >= 0) return offset < (this.rule.sinceOffset ?? 0) ? -1 : offset;
     }
     return -1;
   }

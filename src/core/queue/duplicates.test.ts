@@ -62,6 +62,26 @@ test('by group, and altered to the whole queue, while the window goes on', async
   assert.throws(() => rig.declare('other').alter({ duplicates: RULE }), /duplicates/);
 });
 
+test('what came before is forgotten when the rule says so, also after a restart', async () => {
+  const rig = await QueueRig.open();
+  const queue = rig.declare('q', withRule({ scope: 'group' }));
+  rig.publish(queue, 'x', { dedupId: 'a', group: 'x', durable: true });
+  rig.publish(queue, 'y', { dedupId: 'a', group: 'y', durable: true });
+  queue.alter({ duplicates: { ...RULE, sinceOffset: 2 } });
+  const z = rig.message('z', { dedupId: 'a', group: 'z', durable: true });
+  assert.equal(queue.duplicateOf(z), -1);
+  queue.publish(z);
+  assert.equal(queue.duplicateOf(z), 2);
+  const duplicates = { ...RULE, sinceOffset: queue.nextOffset };
+  queue.alter({ duplicates });
+  rig.turn();
+  await rig.restart({ q: { duplicates } }, rig.store);
+  const again = rig.queues.get('q')!;
+  assert.equal(again.duplicateOf(z), -1);
+  again.publish(z);
+  assert.equal(again.duplicateOf(z), 3);
+});
+
 test('without an id the body is one, and consumers see it', async () => {
   const rig = await QueueRig.open();
   const queue = rig.declare('q', withRule({ contentBased: true }));

@@ -63,6 +63,8 @@ export interface DuplicateRule {
   readonly scope: 'queue' | 'group';
   /** A message without an id has the SHA-256 of its body for one. */
   readonly contentBased: boolean;
+  /** Messages before this offset are forgotten; none unless given. */
+  readonly sinceOffset?: number;
 }
 
 /** What can be altered while the queue is there. `duplicates` cannot begin or end. */

@@ -254,3 +254,15 @@ test('a long poll hears when its group is free again', async () => {
   await remove(rig, a!.ReceiptHandle);
   assert.deepEqual(bodies((await poll.answer).Messages!), ['b']);
 });
+
+test('a purge forgets the duplicates too, for good', async () => {
+  const rig = await open();
+  await send(rig, 'g', 'one', 'd');
+  await rig.run('PurgeQueue', Q, {});
+  await send(rig, 'g', 'two', 'd');
+  await send(rig, 'g', 'three', 'd');
+  assert.deepEqual(bodies(await rig.receive(Q)), ['two']);
+  await rig.run('SetQueueAttributes', Q, { Attributes: { DeduplicationScope: 'messageGroup' } });
+  const { MessageId } = await send(rig, 'g', 'four', 'd');
+  assert.equal((await send(rig, 'g', 'five', 'd')).MessageId, MessageId);
+});

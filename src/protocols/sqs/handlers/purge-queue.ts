@@ -1,8 +1,10 @@
-/** PurgeQueue: all messages, also those that are delayed or in flight; once in 60 seconds. */
+/** PurgeQueue: all messages, also those that are delayed or in flight; once in 60 seconds. A FIFO
+ * queue forgets what it has seen: what is sent again is no duplicate. */
 import type { Handler } from '../action.ts';
 import { SqsError } from '../errors.ts';
 import type { SqsNode } from '../node.ts';
-import type { SqsQueues } from '../sqs-queues.ts';
+import { draftOf } from '../queue-attributes.ts';
+import type { SqsQueue, SqsQueues } from '../sqs-queues.ts';
 
 const INTERVAL_MS = 60_000;
 
@@ -19,6 +21,14 @@ export function purgeQueue(node: SqsNode, queues: SqsQueues): Handler<'PurgeQueu
     target.purgedAtMs = nowMs;
     target.queue.clear();
     target.firstReceives.clear();
+    forgetDuplicates(queues, target);
     return {};
   };
+}
+
+function forgetDuplicates(queues: SqsQueues, target: SqsQueue): void {
+  const draft = draftOf(target.queue);
+  if (draft.duplicates === null) return;
+  draft.duplicates = { ...draft.duplicates, sinceOffset: target.queue.nextOffset };
+  queues.alter(target, draft);
 }
