@@ -142,6 +142,15 @@ describe('/api/bindings', () => {
     assert.equal((await api.call('GET', undefined, basic('root', 'secret')))[0], 200);
   });
 
+  it('is not for web pages of other machines', async () => {
+    const { broker } = await BrokerRig.open();
+    await using api = await Api.open(broker);
+    const [status] = await api.call('GET', undefined, { origin: 'https://evil.example' });
+    assert.equal(status, 401);
+    const [own] = await api.call('GET', undefined, { origin: 'http://localhost:3000' });
+    assert.equal(own, 200);
+  });
+
   it('is not there before the broker is', async () => {
     await using api = await Api.open(null);
     const response = await api.call('GET').catch((error: unknown) => error);

@@ -5,7 +5,8 @@
  *   POST     declares one; what it names and is not there is made. 201, or 200 when it was there
  *   DELETE   ends one: the same body. 204, or 404
  *
- * 400: not the form of a binding. 401: who are you (HTTP basic). 403: not an administrator. 404: a
+ * 400: not the form of a binding. 401: who are you (HTTP basic); also to web pages of other machines
+ * while nobody else needs to say it. 403: not an administrator. 404: a
  * namespace, or what is to be deleted, is not there. 409: a name is something else. 413, 415: not a
  * small body of JSON; a web page cannot send one without being asked for.
  */
@@ -14,6 +15,7 @@ import type { Identity } from '#core/authenticator.ts';
 import type { Broker } from '#core/broker.ts';
 import { BrokerError } from '#core/errors.ts';
 import type { BrokerErrorCode } from '#core/errors.ts';
+import { isForeignPage } from '#wire/http-origin.ts';
 import { declareBinding, deleteBinding, listBindings } from './binding-settings.ts';
 import { bindingSchema } from './binding-schema.ts';
 
@@ -94,7 +96,11 @@ async function handle(
 async function identityOf(request: IncomingMessage, broker: Broker): Promise<Identity | null> {
   const loopback = isLoopback(request.socket.remoteAddress ?? '');
   const [scheme, credentials] = (request.headers.authorization ?? '').split(' ');
-  if (scheme === '') return broker.auth.anonymous(loopback);
+  if (scheme === '') {
+    const { origin = '', host = '', 'sec-fetch-site': fetchSite } = request.headers;
+    const isForeign = isForeignPage(origin, String(fetchSite ?? ''), host);
+    return isForeign ? null : broker.auth.anonymous(loopback);
+  }
   if (scheme!.toLowerCase() !== 'basic' || credentials === undefined) return null;
   const text = Buffer.from(credentials, 'base64').toString();
   const at = text.indexOf(':');

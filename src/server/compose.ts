@@ -198,7 +198,9 @@ class Composition {
   async #openPages(protocol: Protocol, port: number): Promise<void> {
     const { settings, logger } = this.#parts;
     const frameBytesMax = settings.limits.payloadBytesMax + FRAME_BYTES_BESIDE_PAYLOAD;
-    const webSockets = new WebSockets(protocol, this.#services, frameBytesMax);
+    const isOpenToAnybody = this.#broker!.auth.anonymous(true) !== null;
+    const options = { frameBytesMax, isOpenToAnybody };
+    const webSockets = new WebSockets(protocol, this.#services, options);
     const services = this.#services;
     const create = (binding: Binding) =>
       pagesServer(protocol, webSockets, { binding, tls: services.tls }, logger);

@@ -33,7 +33,10 @@ async function open(connectionsMax = 10) {
   const faults = new Faults(null);
   const limit = { open: 0, max: connectionsMax };
   const services = { turn: new Turn(faults), faults, logger, limit, tls: null };
-  const webSockets = new WebSockets(protocol, services, FRAME_BYTES_MAX);
+  const webSockets = new WebSockets(protocol, services, {
+    frameBytesMax: FRAME_BYTES_MAX,
+    isOpenToAnybody: true,
+  });
   const hosts = { hosts: ['127.0.0.1'], hostsAreDefault: false };
   const create = (binding: Binding) =>
     pagesServer(protocol, webSockets, { binding, tls: null }, logger);
@@ -176,6 +179,17 @@ describe('a connection over WebSocket', { timeout: 20_000 }, () => {
     raw.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     const [answer] = (await once(raw, 'data')) as [Buffer];
     assert.match(answer.toString(), /^HTTP\/1\.1 400 /);
+  });
+
+  it('is refused to web pages of other machines, and counted', async () => {
+    const { webSockets, url } = await open();
+    const socket = new WebSocket(`ws://${url}`, { origin: 'https://evil.example' });
+    const [error] = (await once(socket, 'error')) as [Error];
+    assert.match(error.message, /403/);
+    assert.equal(webSockets.totals.refused, 1);
+    const own = new WebSocket(`ws://${url}`, { origin: 'http://localhost:3000' });
+    opened.push(() => own.terminate());
+    await once(own, 'open');
   });
 
   it('is refused over the limit of connections, and counted', async () => {

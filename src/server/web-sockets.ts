@@ -4,13 +4,15 @@
  * is one binary frame, or a few when it is much; where a frame of the peer ends means nothing.
  *
  * Nothing is compressed: that costs memory per connection and more time than the network saves. Any
- * page may connect, whatever its origin: who it is, it shows in the protocol, not by cookies.
+ * page may connect, whatever its origin: who it is, it shows in the protocol, not by cookies. But
+ * while nobody needs to show who they are, only pages of this machine may.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WebSocket, WebSocketServer } from 'ws';
 import type { Protocol } from '#protocols/contract.ts';
+import { isForeignPage } from '#wire/http-origin.ts';
 import { Links } from './links.ts';
 import type { ListenerServices } from './listener.ts';
 import { peerOf } from './peer.ts';
@@ -21,6 +23,13 @@ const CloseCode = { Normal: 1000, GoingAway: 1001 } as const;
 
 const UNAVAILABLE =
   'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+const FORBIDDEN = 'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
+interface WebSocketOptions {
+  readonly frameBytesMax: number;
+  /** Who comes from this machine may do without credentials. */
+  readonly isOpenToAnybody: boolean;
+}
 
 export class WebSockets {
   /** Of what is inside of the frames. */
@@ -28,15 +37,15 @@ export class WebSockets {
   readonly totals = newTotals();
   readonly #protocol: Protocol;
   readonly #services: ListenerServices;
-  readonly #frameBytesMax: number;
+  readonly #options: WebSocketOptions;
   readonly #links = new Links();
   #server: Promise<WebSocketServer> | null = null;
   #isLeaving = false;
 
-  constructor(protocol: Protocol, services: ListenerServices, frameBytesMax: number) {
+  constructor(protocol: Protocol, services: ListenerServices, options: WebSocketOptions) {
     this.#protocol = protocol;
     this.#services = services;
-    this.#frameBytesMax = frameBytesMax;
+    this.#options = options;
   }
 
   get connectionCount(): number {
@@ -75,6 +84,11 @@ export class WebSockets {
       socket.end(UNAVAILABLE);
       return;
     }
+    if (this.#options.isOpenToAnybody && isForeign(request)) {
+      this.totals.refused++;
+      socket.end(FORBIDDEN);
+      return;
+    }
     // The place is taken before the library is loaded: others come meanwhile.
     limit.open++;
     let isOpen = true;
@@ -95,7 +109,7 @@ export class WebSockets {
     return new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
-      maxPayload: this.#frameBytesMax,
+      maxPayload: this.#options.frameBytesMax,
       clientTracking: false,
     });
   }
@@ -124,6 +138,11 @@ export class WebSockets {
     webSocket.on('close', () => this.#links.remove(link));
     link.attach(this.#protocol.accept(link, { ...peer, transport: 'websocket' }));
   }
+}
+
+function isForeign({ headers }: IncomingMessage): boolean {
+  const { origin = '', host = '', 'sec-fetch-site': fetchSite } = headers;
+  return isForeignPage(origin, String(fetchSite ?? ''), host);
 }
 
 /** A WebSocket as a link writes to it. */

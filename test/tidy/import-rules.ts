@@ -15,7 +15,7 @@ const TABLE: Record<string, readonly string[]> = {
   auth: ['auth', 'core'],
   'protocols/contract': ['core', 'wire'],
   'protocols/*': ['protocols/contract', 'core', 'wire'],
-  management: ['management', 'core', 'auth'],
+  management: ['management', 'core', 'auth', 'wire'],
   server: ['*'],
   embedded: ['embedded', 'server', 'management', 'core', 'storage'],
   cli: ['cli'],

@@ -456,3 +456,28 @@ describe('Query', () => {
     assert.match(answer.body, /MalformedInput/);
   });
 });
+
+describe('web pages, while everybody on this machine may do everything', () => {
+  const evil = 'origin: https://evil.example';
+
+  test('of other machines are refused', async () => {
+    for (const request of [
+      formRequest('Action=DeleteQueue', { path: ORDERS, fields: [evil] }),
+      jsonRequest('ListQueues', {}, { fields: [evil] }),
+      jsonRequest('ListQueues', {}, { fields: ['sec-fetch-site: cross-site'] }),
+    ]) {
+      const { status, body } = await peer.ask(request);
+      assert.equal(status, 403);
+      assert.match(body, /AccessDenied/);
+    }
+  });
+
+  test('of this machine are answered', async () => {
+    for (const fields of [
+      ['origin: http://localhost:3000', 'sec-fetch-site: same-site'],
+      ['sec-fetch-site: none'],
+    ]) {
+      assert.equal((await peer.ask(jsonRequest('ListQueues', {}, { fields }))).status, 200);
+    }
+  });
+});

@@ -3,6 +3,7 @@
  * which queue, with what input. Whatever is wrong is thrown as SqsError, which the connection answers.
  */
 import type { Identity } from '#core/authenticator.ts';
+import { isForeignPage } from '#wire/http-origin.ts';
 import { HttpMethod, type HttpRequest } from '#wire/http-request.ts';
 import { ACTIONS, type ActionName } from './actions.ts';
 import { SqsError } from './errors.ts';
@@ -16,6 +17,8 @@ const TARGET = Buffer.from('x-amz-target');
 const CONTENT_TYPE = Buffer.from('content-type');
 const QUERY_MODE = Buffer.from('x-amzn-query-mode');
 const TRACE_ID = Buffer.from('x-amzn-trace-id');
+const ORIGIN = Buffer.from('origin');
+const FETCH_SITE = Buffer.from('sec-fetch-site');
 const TRUE = Buffer.from('true');
 const TARGET_PREFIX = 'AmazonSQS.';
 const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -32,7 +35,12 @@ export interface Target {
   readonly query: string;
 }
 
+const ROOT: Target = { path: '/', query: '' };
+const SLASH = 47;
+
 export function targetOf(request: HttpRequest): Target {
+  const { bytes, targetStart, targetEnd } = request;
+  if (targetEnd === targetStart + 1 && bytes[targetStart] === SLASH) return ROOT;
   const text = request.bytes.toString('latin1', request.pathStart(), request.targetEnd);
   const question = text.indexOf('?');
   if (question < 0) return { path: text || '/', query: '' };
@@ -68,7 +76,14 @@ export function authenticate(
   loopback: boolean,
 ): Identity {
   const anonymous = node.broker.auth.anonymous(loopback);
-  return anonymous ?? node.signatures.verify(request, path, query, loopback);
+  if (anonymous === null) return node.signatures.verify(request, path, query, loopback);
+  const origin = request.text(request.find(ORIGIN));
+  const fetchSite = request.text(request.find(FETCH_SITE));
+  if (isForeignPage(origin, fetchSite, request.text(request.host))) {
+    const text = 'Without configured users no web page of another machine is answered.';
+    throw new SqsError('AccessDeniedException', text);
+  }
+  return anonymous;
 }
 
 /** What a request asks for. */
@@ -96,10 +111,7 @@ export function readAsk(
 }
 
 function readJson(node: SqsNode, request: HttpRequest): Omit<Ask, 'queueName'> {
-  const target = request.text(request.find(TARGET));
-  const action = target.startsWith(TARGET_PREFIX)
-    ? ACTION_NAMES.get(target.slice(TARGET_PREFIX.length))
-    : undefined;
+  const action = actionOfTarget(request);
   if (action === undefined || request.method !== HttpMethod.Post) {
     throw new SqsError('UnknownOperationException');
   }
@@ -108,6 +120,29 @@ function readJson(node: SqsNode, request: HttpRequest): Omit<Ask, 'queueName'> {
     node.unknownParameter(action, name);
   });
   return { action, input };
+}
+
+/** By the length of the header's value. */
+const TARGETS = new Map<number, (readonly [ActionName, Buffer])[]>();
+for (const name of ACTION_NAMES.values()) {
+  const value = Buffer.from(TARGET_PREFIX + name);
+  const ofLength = TARGETS.get(value.length) ?? [];
+  TARGETS.set(value.length, [...ofLength, [name, value]]);
+}
+
+function actionOfTarget(request: HttpRequest): ActionName | undefined {
+  const field = request.find(TARGET);
+  if (field < 0) return undefined;
+  const start = request.valueStart(field);
+  const candidates = TARGETS.get(request.valueEnd(field) - start);
+  return candidates?.find(([, value]) => isAt(request.bytes, start, value))?.[0];
+}
+
+function isAt(bytes: Uint8Array, start: number, expected: Uint8Array): boolean {
+  for (let i = expected.length - 1; i >= 0; i--) {
+    if (bytes[start + i] !== expected[i]) return false;
+  }
+  return true;
 }
 
 function readForm(node: SqsNode, request: HttpRequest, target: Target): Omit<Ask, 'queueName'> {
