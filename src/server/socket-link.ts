@@ -13,7 +13,7 @@
  *
  * The connection hears `close` exactly once; after that it is never called again.
  */
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { type ByteSink, CloseReason, type Connection } from '#protocols/contract.ts';
 import { OutputBuffer, type Owner } from '#wire/output-buffer.ts';
 import type { Faults } from './faults.ts';
@@ -30,6 +30,7 @@ const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 /** How long a peer may take nothing of what waits for it, where its protocol has no limit of its own: it
  * is gone without a word, or does not read. */
 const STUCK_MS_MAX = 600_000;
+const NOTHING = Buffer.alloc(0);
 /** How long a peer may take to close its side after we ended ours. */
 const END_GRACE_MS = 5_000;
 
@@ -75,6 +76,8 @@ export class SocketLink implements ByteSink {
   /** Set before `attach` where the port speaks TLS. */
   gate: Gate | null = null;
   #wire: Wire;
+  /** The wire is a socket without TLS: what the kernel takes is taken during `write`. */
+  #isPlain: boolean;
   #upgrading = false;
   readonly #turn: Turn;
   readonly #faults: Faults;
@@ -102,6 +105,7 @@ export class SocketLink implements ByteSink {
   ) {
     this.#stuckMsMax = stuckMsMax;
     this.#wire = wire;
+    this.#isPlain = wire instanceof Socket;
     this.#turn = services.turn;
     this.#faults = services.faults;
     this.#traffic = traffic;
@@ -155,6 +159,7 @@ export class SocketLink implements ByteSink {
   /** The handshake is over: from here on everything goes through `socket`. */
   secure(socket: Socket): void {
     this.#wire = socket;
+    this.#isPlain = false;
     this.#upgrading = false;
     this.secured = true;
     readInto(socket, this.receive);
@@ -201,12 +206,8 @@ export class SocketLink implements ByteSink {
       this.#release(owners);
       return;
     }
-    const last = parts.length - 1;
-    if (last > 0) this.#wire.cork();
-    for (let i = 0; i < last; i++) this.#write(parts[i]!);
-    this.#traffic.sentBytes += parts[last]!.length;
-    this.#wire.write(parts[last]!, owners.length === 0 ? this.#written : this.#writtenOf(owners));
-    if (last > 0) this.#wire.uncork();
+    if (parts.length === 1 && this.#isPlain) this.#writeAlone(parts[0]!, owners);
+    else this.#writeAll(parts, owners);
     if (this.#wire.writableLength > UNREAD_BYTES_MAX && !this.#pausedByOutput) {
       this.#pausedByOutput = true;
       this.#wire.pause();
@@ -262,6 +263,25 @@ export class SocketLink implements ByteSink {
     } catch (error) {
       this.#faults.caught(error);
     }
+  }
+
+  #writeAll(parts: readonly Uint8Array[], owners: readonly Owner[]): void {
+    const last = parts.length - 1;
+    if (last > 0) this.#wire.cork();
+    for (let i = 0; i < last; i++) this.#write(parts[i]!);
+    this.#traffic.sentBytes += parts[last]!.length;
+    this.#wire.write(parts[last]!, owners.length === 0 ? this.#written : this.#writtenOf(owners));
+    if (last > 0) this.#wire.uncork();
+  }
+
+  /** A callback costs a pass through the queue of next ticks even when the kernel takes everything at
+   * once, as it nearly always does: then nobody waits to be called. */
+  #writeAlone(part: Uint8Array, owners: readonly Owner[]): void {
+    this.#write(part);
+    if (this.#wire.writableLength === 0 && !this.#starved && !this.#pausedByOutput) {
+      this.#hasMoved = true;
+      this.#release(owners);
+    } else this.#wire.write(NOTHING, owners.length === 0 ? this.#written : this.#writtenOf(owners));
   }
 
   #write(part: Uint8Array): void {

@@ -87,17 +87,17 @@ export class HttpReader {
     this.#start = this.#end = 0;
   }
 
-  /** `chunk` is valid during the call only. */
-  feed(chunk: Buffer): void {
-    if (this.#closed || chunk.length === 0) return;
+  /** [start, end) of `bytes` came; they are valid during the call only. */
+  feed(bytes: Buffer, start = 0, end = bytes.length): void {
+    if (this.#closed || start === end) return;
     if (this.#stalled || this.#end > this.#start) {
-      this.#keep(chunk, 0);
+      this.#keep(bytes, start, end);
       if (!this.#stalled) this.#run();
       return;
     }
-    const used = this.#serve(chunk, 0, chunk.length);
-    if (used < chunk.length && !this.#closed) {
-      this.#keep(chunk, used);
+    const used = this.#serve(bytes, start, end);
+    if (used < end && !this.#closed) {
+      this.#keep(bytes, used, end);
       if (this.#part !== Part.Head && !this.#stalled) this.#run();
     }
   }
@@ -108,10 +108,10 @@ export class HttpReader {
     if (this.#end > this.#start) this.#run();
   }
 
-  #keep(chunk: Buffer, from: number): void {
-    const count = chunk.length - from;
+  #keep(bytes: Buffer, start: number, end: number): void {
+    const count = end - start;
     if (this.#end + count > this.#kept.length) this.#grow(count);
-    chunk.copy(this.#kept, this.#end, from);
+    bytes.copy(this.#kept, this.#end, start, end);
     this.#end += count;
   }
 

@@ -15,10 +15,18 @@ import type { Handlers } from './action.ts';
 import { ACTIONS, type ActionName, type Input } from './actions.ts';
 import { authenticate, mannerOf, readAsk, targetOf, traceHeaderOf } from './dispatch.ts';
 import { SqsError } from './errors.ts';
+import { JSON_TYPE } from './json.ts';
 import type { SqsNode } from './node.ts';
 import type { RequestIds } from './request-ids.ts';
-import { CONTINUE, writeRefusal, writeResponse } from './response.ts';
-import { type Answerer, contentType, errorAnswer, type Manner, ServedCall } from './served-call.ts';
+import { CommonResponse, CONTINUE, writeRefusal, writeResponse } from './response.ts';
+import {
+  type Answerer,
+  Codec,
+  contentType,
+  errorAnswer,
+  type Manner,
+  ServedCall,
+} from './served-call.ts';
 import { SiteReader } from './site.ts';
 import { throttled } from './throttle.ts';
 
@@ -49,6 +57,9 @@ const HEAD_MS_MAX = 10_000;
 const BODY_IDLE_MS_MAX = 20_000;
 const BODY_MS_MAX = 120_000;
 const IDLE_MS_MAX = 180_000;
+
+/** Of JSON, that are no errors. */
+const jsonAnswers = new CommonResponse(JSON_TYPE);
 
 export class SqsConnection implements Connection, HttpReceiver, Answerer, CommitWaiter {
   readonly #node: SqsNode;
@@ -87,13 +98,11 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
 
   receive(chunk: Uint8Array): void {
     if (this.#closed || this.#ending) return;
-    const bytes = Buffer.isBuffer(chunk)
-      ? chunk
-      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    const { byteOffset } = chunk;
     this.#heardAtMs = this.#node.broker.ports.clock.now();
     const wasWithin = this.#reader.isWithin;
     this.#serving = true;
-    this.#reader.feed(bytes);
+    this.#reader.feed(wholeOf(chunk), byteOffset, byteOffset + chunk.length);
     this.#serving = false;
     if (!wasWithin) this.#begunAtMs = this.#heardAtMs;
     this.#afterReading();
@@ -212,10 +221,16 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
 
   #write(manner: Manner, status: number, extra: string, body: string, withBody: boolean): void {
     const { requestId } = manner;
+    const { output } = this.#sink;
     const connection = this.#ending ? 'close' : this.#connectionHeader;
     const date = this.#node.httpDate();
-    const head = { status, requestId, date, contentType: contentType(manner), extra, connection };
-    writeResponse(this.#sink.output, head, body, withBody);
+    if (status === 200 && manner.codec === Codec.Json && extra === '' && connection === '') {
+      jsonAnswers.write(output, requestId, date, body);
+    } else {
+      const type = contentType(manner);
+      const head = { status, requestId, date, contentType: type, extra, connection };
+      writeResponse(output, head, body, withBody);
+    }
     this.#sink.schedule();
   }
 
@@ -311,6 +326,14 @@ export class SqsConnection implements Connection, HttpReceiver, Answerer, Commit
     call?.abandon();
     this.#node.metrics.connectionsClosed++;
   }
+}
+
+let whole: Buffer = Buffer.alloc(0);
+
+/** All of the memory that the chunk lies in, which mostly is what the one before lay in. */
+function wholeOf({ buffer }: Uint8Array): Buffer {
+  if (buffer !== whole.buffer) whole = Buffer.from(buffer);
+  return whole;
 }
 
 /** Of the answer. HTTP/1.1 keeps a connection without saying so. */

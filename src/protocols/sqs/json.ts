@@ -195,30 +195,50 @@ function findBlobs(shape: Shape): boolean {
 function withoutBlobs(value: unknown, shape: Shape): unknown {
   if (value === undefined || !holdsBlobs(shape)) return value;
   switch (shape.type) {
+    case 'structure':
+      return structureWithoutBlobs(value as Readonly<Record<string, unknown>>, shape);
     case 'blob': {
       const { buffer, byteOffset, length } = value as Uint8Array;
       return Buffer.from(buffer, byteOffset, length).toString('base64');
     }
     case 'list':
       return (value as unknown[]).map((item) => withoutBlobs(item, shape.of));
-    case 'map':
-      return changed(value, (_, item) => withoutBlobs(item, shape.of));
     default:
-      return changed(value, (name, item) =>
-        withoutBlobs(item, (shape as StructureShape).members[name]!.shape),
-      );
+      return mapWithoutBlobs(value as Readonly<Record<string, unknown>>, shape as MapShape);
   }
 }
 
-/** The same object when nothing in it changes. */
-function changed(value: unknown, change: (name: string, item: unknown) => unknown): unknown {
-  const given = value as Record<string, unknown>;
+/** The same object when none of its members that may hold blobs is there. */
+function structureWithoutBlobs(
+  given: Readonly<Record<string, unknown>>,
+  shape: StructureShape,
+): Readonly<Record<string, unknown>> {
   let copy: Record<string, unknown> | null = null;
-  for (const name of Object.keys(given)) {
-    const item = change(name, given[name]);
-    if (item === given[name]) continue;
+  for (const name of blobMembers(shape)) {
+    if (given[name] === undefined) continue;
     copy ??= { ...given };
-    copy[name] = item;
+    copy[name] = withoutBlobs(given[name], shape.members[name]!.shape);
   }
   return copy ?? given;
+}
+
+function mapWithoutBlobs(
+  given: Readonly<Record<string, unknown>>,
+  shape: MapShape,
+): Record<string, unknown> {
+  const copy: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  for (const name of Object.keys(given)) copy[name] = withoutBlobs(given[name], shape.of);
+  return copy;
+}
+
+const BLOB_MEMBERS = new WeakMap<StructureShape, readonly string[]>();
+
+function blobMembers(shape: StructureShape): readonly string[] {
+  let names = BLOB_MEMBERS.get(shape);
+  if (names === undefined) {
+    const { members } = shape;
+    names = Object.keys(members).filter((name) => holdsBlobs(members[name]!.shape));
+    BLOB_MEMBERS.set(shape, names);
+  }
+  return names;
 }

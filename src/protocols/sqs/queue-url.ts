@@ -29,13 +29,24 @@ export function queueNameOfArn(arn: string): string | null {
   return ARN.exec(arn)?.[2] ?? null;
 }
 
+/** Of URLs that were read: clients say the same ones with every request. */
+const NAMES = new Map<string, string>();
+const NAMES_MAX = 1000;
+const REMEMBERED_LENGTH_MAX = 300;
+
 /** Throws SqsError: InvalidAddress, or QueueDoesNotExist for a host alone, as AWS does. */
 export function queueNameOfUrl(url: string): string {
+  const known = NAMES.get(url);
+  if (known !== undefined) return known;
   const path = url.replace(SCHEME, '');
   const name = queueNameOfPath(path);
-  if (name !== null) return name;
-  if (path === '' && url !== '') throw new SqsError('QueueDoesNotExist');
-  throw new SqsError('InvalidAddress', `The address ${url} is not valid for this endpoint.`);
+  if (name === null) {
+    if (path === '' && url !== '') throw new SqsError('QueueDoesNotExist');
+    throw new SqsError('InvalidAddress', `The address ${url} is not valid for this endpoint.`);
+  }
+  if (NAMES.size >= NAMES_MAX) NAMES.clear();
+  if (url.length <= REMEMBERED_LENGTH_MAX) NAMES.set(url, name);
+  return name;
 }
 
 /** Null when it names no queue, as `/` does. */

@@ -75,6 +75,49 @@ export function writeResponse(
   output.advance(end - at);
 }
 
+const REQUEST_ID_BYTES = 36;
+const HEAD_END = '\r\n\r\n';
+/** Of a length, and what ends the head. */
+const END_BYTES_MAX = 16;
+
+/** Answers with status 200 on a connection that stays: a head that is written anew once a second, when
+ * the date changes, and copied for every answer. */
+export class CommonResponse {
+  readonly #contentType: string;
+  #date = '';
+  #head = Buffer.alloc(0);
+  #idAt = 0;
+
+  constructor(contentType: string) {
+    this.#contentType = contentType;
+  }
+
+  write(output: OutputBuffer, requestId: string, date: string, body: string): void {
+    if (date !== this.#date) this.#prepare(date);
+    const head = this.#head;
+    const bodyBytes = Buffer.byteLength(body);
+    const at = output.reserve(head.length + END_BYTES_MAX + bodyBytes);
+    const { bytes } = output;
+    bytes.set(head, at);
+    bytes.write(requestId, at + this.#idAt, REQUEST_ID_BYTES, 'latin1');
+    // Length, end of the head and body are one text, when the body is ASCII.
+    const end = at + head.length;
+    const rest = `${bodyBytes}${HEAD_END}${body}`;
+    const isAscii = bodyBytes === body.length;
+    output.advance(head.length + bytes.write(rest, end, isAscii ? 'latin1' : 'utf8'));
+  }
+
+  #prepare(date: string): void {
+    this.#date = date;
+    const start = 'HTTP/1.1 200 OK\r\nx-amzn-RequestId: ';
+    const id = ' '.repeat(REQUEST_ID_BYTES);
+    this.#idAt = start.length;
+    this.#head = Buffer.from(
+      `${start}${id}\r\nDate: ${date}\r\nContent-Type: ${this.#contentType}\r\nContent-Length: `,
+    );
+  }
+}
+
 /** Of what was no request that could be answered otherwise; the connection ends with it. */
 export function writeRefusal(
   output: OutputBuffer,

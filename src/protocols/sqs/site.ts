@@ -10,6 +10,7 @@ const AUTHORIZATION = Buffer.from('authorization');
 const FORWARDED_HOST = Buffer.from('x-forwarded-host');
 const FORWARDED_PROTO = Buffer.from('x-forwarded-proto');
 const CREDENTIAL = 'Credential=';
+const NO_BYTES = Buffer.alloc(0);
 const REGION = /^[a-z0-9-]{1,40}$/;
 const HOST = /^[A-Za-z0-9.\-_:[\]]+$/;
 
@@ -19,6 +20,10 @@ export class SiteReader {
   #scheme = '';
   #region = '';
   #site: Site | null = null;
+  /** What it was read from: Host, and of Authorization what names the region. */
+  #hostBytes = NO_BYTES;
+  #scopeBytes = NO_BYTES;
+  #secured = false;
 
   /** `localAddress`: host and port, for HTTP/1.0 without a Host. */
   constructor(localAddress: string) {
@@ -26,6 +31,44 @@ export class SiteReader {
   }
 
   read(request: HttpRequest, secured: boolean, query: string): Site {
+    if (this.#isAsBefore(request, secured) && query === '') return this.#site!;
+    const site = this.#read(request, secured, query);
+    this.#remember(request, secured);
+    return site;
+  }
+
+  #isAsBefore(request: HttpRequest, secured: boolean): boolean {
+    const scope = this.#scopeBytes;
+    if (this.#site === null || scope.length === 0 || secured !== this.#secured) return false;
+    const { bytes, host } = request;
+    const authorization = request.find(AUTHORIZATION);
+    if (host < 0 || authorization < 0) return false;
+    const hostBytes = request.valueEnd(host) - request.valueStart(host);
+    if (hostBytes !== this.#hostBytes.length) return false;
+    // A window that is shorter than the scope differs from it: there is a comma at the scope's end.
+    return (
+      startsWith(bytes, request.valueStart(host), this.#hostBytes) &&
+      startsWith(bytes, request.valueStart(authorization), scope) &&
+      request.find(FORWARDED_HOST) < 0 &&
+      request.find(FORWARDED_PROTO) < 0
+    );
+  }
+
+  #remember(request: HttpRequest, secured: boolean): void {
+    this.#scopeBytes = NO_BYTES;
+    const authorization = request.find(AUTHORIZATION);
+    if (request.host < 0 || authorization < 0) return;
+    if (request.find(FORWARDED_HOST) >= 0 || request.find(FORWARDED_PROTO) >= 0) return;
+    const text = request.text(authorization);
+    const credential = text.indexOf(CREDENTIAL);
+    const comma = credential < 0 ? -1 : text.indexOf(',', credential);
+    if (comma < 0) return;
+    this.#scopeBytes = Buffer.from(text.slice(0, comma + 1), 'latin1');
+    this.#hostBytes = Buffer.from(request.text(request.host), 'latin1');
+    this.#secured = secured;
+  }
+
+  #read(request: HttpRequest, secured: boolean, query: string): Site {
     const host = hostOf(request) || this.#localAddress;
     const scheme = schemeOf(request, secured);
     const region = regionOf(request, query, host);
@@ -39,6 +82,11 @@ export class SiteReader {
     this.#site = { account: ACCOUNT, region, baseUrl: `${scheme}://${host}` };
     return this.#site;
   }
+}
+
+function startsWith(bytes: Uint8Array, start: number, expected: Uint8Array): boolean {
+  for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false;
+  return true;
 }
 
 /** '' when it is none that a URL can have. */
