@@ -3,6 +3,7 @@
  * which queue, with what input. Whatever is wrong is thrown as SqsError, which the connection answers.
  */
 import type { Identity } from '#core/authenticator.ts';
+import { isForeignPage } from '#wire/http-origin.ts';
 import { HttpMethod, type HttpRequest } from '#wire/http-request.ts';
 import { ACTIONS, type ActionName } from './actions.ts';
 import { SqsError } from './errors.ts';
@@ -16,6 +17,8 @@ const TARGET = Buffer.from('x-amz-target');
 const CONTENT_TYPE = Buffer.from('content-type');
 const QUERY_MODE = Buffer.from('x-amzn-query-mode');
 const TRACE_ID = Buffer.from('x-amzn-trace-id');
+const ORIGIN = Buffer.from('origin');
+const FETCH_SITE = Buffer.from('sec-fetch-site');
 const TRUE = Buffer.from('true');
 const TARGET_PREFIX = 'AmazonSQS.';
 const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -73,7 +76,14 @@ export function authenticate(
   loopback: boolean,
 ): Identity {
   const anonymous = node.broker.auth.anonymous(loopback);
-  return anonymous ?? node.signatures.verify(request, path, query, loopback);
+  if (anonymous === null) return node.signatures.verify(request, path, query, loopback);
+  const origin = request.text(request.find(ORIGIN));
+  const fetchSite = request.text(request.find(FETCH_SITE));
+  if (isForeignPage(origin, fetchSite, request.text(request.host))) {
+    const text = 'Without configured users no web page of another machine is answered.';
+    throw new SqsError('AccessDeniedException', text);
+  }
+  return anonymous;
 }
 
 /** What a request asks for. */
