@@ -1,7 +1,7 @@
 /** A queue's settings while they are being changed, and what changing them needs to know. */
 import type { Namespace } from '#core/namespace.ts';
 import type { MutableQueueOptions, QueueOptions } from '#core/queue/queue-options.ts';
-import type { Site } from './action.ts';
+import type { Call, Site } from './action.ts';
 
 /** Of `QueueOptions.annotations`: what only SQS knows of a queue. */
 export const Annotation = {
@@ -27,4 +27,6 @@ export interface QueueContext {
   readonly site: Site;
   /** Of the queue. */
   readonly name: string;
+  /** Who asks. */
+  readonly call: Pick<Call, 'permit'>;
 }

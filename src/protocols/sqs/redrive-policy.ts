@@ -3,6 +3,7 @@
  * queues may send them to this one. A dead-letter queue is an ordinary queue, reached through the
  * default exchange, so that other protocols' queues may dead-letter there too.
  */
+import { Permission } from '#core/authenticator.ts';
 import type { MutableQueueOptions, QueueOptions } from '#core/queue/queue-options.ts';
 import type { Site } from './action.ts';
 import { invalidValue } from './errors.ts';
@@ -99,9 +100,10 @@ function deadLetterTarget(
   source: Pick<QueueOptions, 'grouping'>,
   text: string,
   arn: string,
-  { namespace, name }: QueueContext,
+  { namespace, name, call }: QueueContext,
 ): string {
   const target = queueNameOfArn(arn);
+  if (target !== null) call.permit(target, Permission.Write);
   const queue = target === null ? undefined : namespace.queues.get(target);
   if (queue === undefined) throw invalid(text, 'Dead letter target does not exist.');
   if ((queue.options.grouping === 'fifo') !== (source.grouping === 'fifo')) {

@@ -17,7 +17,7 @@ export function createQueue(node: SqsNode, queues: SqsQueues): Handler<'CreateQu
     const { site } = call;
     const isFifo = attributes['FifoQueue']?.toLowerCase() === 'true';
     checkName(name, isFifo);
-    const context = { namespace: node.namespace, site, name };
+    const context = { namespace: node.namespace, site, name, call };
     const there = queues.find(name);
     if (there === null) {
       const draft = newDraft(isFifo, node.broker.ports.clock.now());

@@ -6,9 +6,11 @@ import { draftOf, modifiedNow, readAttributes, setAttributes } from '../queue-at
 import type { SqsQueues } from '../sqs-queues.ts';
 
 export function getQueueAttributes(queues: SqsQueues): Handler<'GetQueueAttributes'> {
-  return ({ queueName: name, site }, { AttributeNames: names = [] }) => {
+  return (call, { AttributeNames: names = [] }) => {
+    const { queueName: name, site } = call;
     const { queue } = queues.get(name);
-    const attributes = readAttributes(queue, names, { namespace: queues.namespace, site, name });
+    const context = { namespace: queues.namespace, site, name, call };
+    const attributes = readAttributes(queue, names, context);
     return { Attributes: Object.keys(attributes).length > 0 ? attributes : undefined };
   };
 }
@@ -17,10 +19,11 @@ export function setQueueAttributes(
   node: SqsNode,
   queues: SqsQueues,
 ): Handler<'SetQueueAttributes'> {
-  return ({ queueName: name, site }, { Attributes: attributes }) => {
+  return (call, { Attributes: attributes }) => {
+    const { queueName: name, site } = call;
     const target = queues.get(name);
     const draft = draftOf(target.queue);
-    setAttributes(draft, attributes, { namespace: queues.namespace, site, name });
+    setAttributes(draft, attributes, { namespace: queues.namespace, site, name, call });
     modifiedNow(draft, node.broker.ports.clock.now());
     queues.alter(target, draft);
     warnOfConditions(node, name, attributes['Policy']);

@@ -1,6 +1,7 @@
 /** Dead-letter queues and the tasks that move messages out of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Identity } from '#core/authenticator.ts';
 import { defaultQueueOptions } from '#core/queue/queue-options.ts';
 import type { ReceivedMessage } from '../actions.ts';
 import { queueArn, queueUrl } from '../queue-url.ts';
@@ -377,4 +378,24 @@ test('tasks that are refused', async () => {
   assert.deepEqual(await list(arn('dlq')), { Results: [] });
   await assert.rejects(list(arn('nope')), missing('SourceArn'));
   await assert.rejects(list(arn('dlq'), 11), refusal(INVALID));
+});
+
+test('who names a dead-letter queue must be allowed to write to it', async () => {
+  const rig = await SqsRig.open();
+  await rig.create('secret');
+  const app: Identity = {
+    name: 'app',
+    tags: [],
+    mayEnter: () => true,
+    subjects: null,
+    may: (_permission, _namespace, name) => name.startsWith('app-'),
+  };
+  const denied = refusal('AccessDeniedException');
+  const asked = (target: string) => ({ Attributes: { RedrivePolicy: policy(target) } });
+  await assert.rejects(rig.run('CreateQueue', 'app-a', asked('secret'), app), denied);
+  await rig.run('CreateQueue', 'app-a', {}, app);
+  await assert.rejects(rig.run('SetQueueAttributes', 'app-a', asked('secret'), app), denied);
+  await assert.rejects(rig.run('SetQueueAttributes', 'app-a', asked('absent'), app), denied);
+  await rig.run('CreateQueue', 'app-dlq', {}, app);
+  await rig.run('SetQueueAttributes', 'app-a', asked('app-dlq'), app);
 });
