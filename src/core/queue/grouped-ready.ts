@@ -3,13 +3,15 @@
  *
  * 'fifo': the messages of a group one after the other. What is leased, or hidden until its time,
  * holds up those of its group behind it; only the very call that leased it may take several, in
- * order. 'fair': no order, but a group with many
- * messages out (NOISY_COUNT and NOISY_SHARE of all) comes after all others.
+ * order, and takes as many of one group as it finds before it goes on to the next. 'fair': no
+ * order, but a group with many messages out (NOISY_COUNT and NOISY_SHARE of all) comes after all
+ * others.
  *
  * A cursor walks over the log, as in a queue without groups. What it has passed and is ready is a
- * candidate (a heap, least offset first) or waits in the line of its group, which must stand back.
- * A group that need not stand back has the first of its line among the candidates. So a backlog
- * that nobody has looked at costs nothing here, nor does a group of which nothing is out.
+ * candidate (a heap, least offset first) or waits in the line of its group, which must stand back;
+ * in 'fifo' the line has the candidates too. A group that need not stand back has the first of its
+ * line among the candidates. So a backlog that nobody has looked at costs nothing here, nor does a
+ * group of which nothing is out.
  */
 import { State } from './chunk.ts';
 import type { ChunkStore } from './chunk-store.ts';
@@ -23,13 +25,20 @@ const NOISY_SHARE = 0.1;
  * hand out a message of a noisy group. */
 const FIFO_STEPS_MAX = 20_000;
 const FAIR_STEPS_MAX = 2000;
+/** So many messages of other groups a call passes in search of the next one of its group; and there
+ * are so many candidates at most that it does. */
+const AHEAD_MAX = 1000;
+const CANDIDATES_MAX = 5000;
 
 class Group {
   readonly id: number;
   /** Leased ones. */
   out = 0;
-  /** Ready, passed by the cursor, held back. */
+  /** Ready, passed by the cursor, held back. In 'fifo' not only those that are held back; some may
+   * not be ready any more. */
   readonly line = new OffsetHeap();
+  /** The first of the line, when 'fifo' has made it a candidate. */
+  offered = -1;
   /** Leased by calls that are over, and hidden until their time; some may not be any more. */
   readonly holders = new OffsetHeap();
 
@@ -52,6 +61,8 @@ export class GroupedReady implements ReadySet {
   /** A call leases right now, and has taken these. */
   #isCalled = false;
   readonly #taken: number[] = [];
+  /** The group that the call takes from. */
+  #current: Group | null = null;
   /** The cursor has stopped before it had found something; there may be more. */
   isSearching = false;
 
@@ -76,6 +87,7 @@ export class GroupedReady implements ReadySet {
 
   endCall(): void {
     this.#isCalled = false;
+    this.#current = null;
     for (const offset of this.#taken.splice(0)) {
       if (this.#isHolder(offset)) this.#group(this.#idAt(offset)).holders.push(offset);
     }
@@ -86,7 +98,16 @@ export class GroupedReady implements ReadySet {
   }
 
   returned(offset: number): void {
-    if (offset < this.#cursor) this.#candidates.push(offset);
+    if (offset >= this.#cursor) return;
+    if (this.#isFifo) this.#park(this.#group(this.#idAt(offset)), offset);
+    else this.#candidates.push(offset);
+  }
+
+  /** Behind the cursor, in line and a candidate. */
+  #park(group: Group, offset: number): void {
+    group.line.push(offset);
+    this.#candidates.push(offset);
+    if (group.line.least === offset) group.offered = offset;
   }
 
   /** A message of the group was leased and is not any more. */
@@ -147,11 +168,12 @@ export class GroupedReady implements ReadySet {
   /** Makes the first in line of `group` a candidate, if it may be; forgets a group without need. */
   #offer(group: Group): void {
     const { line } = group;
-    const { chunks } = this.#store;
-    while (line.size > 0 && !isReady(chunks, line.least)) line.pop();
-    if (line.size > 0) {
-      if (this.#standsBack(group, line.least)) return;
-      this.#candidates.push(line.pop());
+    const first = this.#firstInLine(group);
+    if (first >= 0) {
+      if (this.#standsBack(group, first) || group.offered === first) return;
+      this.#candidates.push(first);
+      if (this.#isFifo) group.offered = first;
+      else line.pop();
       if (!this.#isCalled) this.#offered();
     }
     if (line.size > 0) return;
@@ -159,8 +181,18 @@ export class GroupedReady implements ReadySet {
     if (group.out === 0 && this.#firstHolder(group) < 0) this.#groups.delete(group.id);
   }
 
+  #firstInLine({ line }: Group): number {
+    while (line.size > 0 && !isReady(this.#store.chunks, line.least)) line.pop();
+    return line.least;
+  }
+
   peek(): number {
     if (this.#noisy.size > 0) this.#quieten();
+    if (this.#current !== null) {
+      const next = this.#nextOf(this.#current);
+      if (next >= 0) return next;
+      this.#current = null;
+    }
     const offset = this.#firstCandidate();
     if (offset >= 0) return offset;
     const found = this.#seek();
@@ -181,9 +213,42 @@ export class GroupedReady implements ReadySet {
     return -1;
   }
 
+  /** `offset` is no candidate, or not for long. */
   #hold(group: Group, offset: number): void {
+    if (this.#isFifo) {
+      group.offered = -1;
+      return;
+    }
     group.line.push(offset);
-    if (!this.#isFifo) this.#noisy.add(group);
+    this.#noisy.add(group);
+  }
+
+  #nextOf(group: Group): number {
+    const first = this.#firstInLine(group);
+    if (first < 0) return this.#seekAhead(group);
+    return this.#standsBack(group, first) ? -1 : first;
+  }
+
+  /** The next of the group beyond the cursor, which leaves those of others behind as candidates. */
+  #seekAhead(group: Group): number {
+    const { chunks } = this.#store;
+    let steps = AHEAD_MAX;
+    for (let at = chunks.indexAtOrAfter(this.#cursor); at < chunks.length; at++) {
+      const chunk = chunks.at(at)!;
+      if (this.#cursor < chunk.base) this.#cursor = chunk.base;
+      const count = chunk.live > 0 ? chunk.count : 0;
+      for (let index = this.#cursor - chunk.base; index < count; index++) {
+        const offset = chunk.base + index;
+        this.#cursor = offset;
+        const id = chunk.group(index);
+        if (this.#passes(offset, id, chunk.state(index))) continue;
+        if (id === group.id) return offset;
+        if (--steps < 0 || this.#candidates.size >= CANDIDATES_MAX) return -1;
+        this.#park(this.#group(id), offset);
+      }
+      this.#cursor = chunk.end;
+    }
+    return -1;
   }
 
   #seek(): number {
@@ -215,7 +280,8 @@ export class GroupedReady implements ReadySet {
     if (state === State.Ready) {
       const group = this.#groups.get(id);
       if (group === undefined || !this.#standsBack(group, offset)) return false;
-      this.#hold(group, offset);
+      if (this.#isFifo) group.line.push(offset);
+      else this.#hold(group, offset);
     } else if (state === State.Hidden && this.#isFifo && this.#isDelayed(offset)) {
       this.#group(id).holders.push(offset);
     }
@@ -241,16 +307,19 @@ export class GroupedReady implements ReadySet {
     const id = this.#idAt(offset);
     if (offset >= this.#cursor) this.#cursor = offset + 1;
     else if (this.#candidates.least === offset) this.#candidates.pop();
-    else this.#group(id).line.pop();
+    else if (!this.#isFifo) this.#group(id).line.pop();
     if (id === 0 && !this.#isFifo) return;
     const group = this.#group(id);
     group.out++;
-    if (this.#isFifo && !this.#isCalled) {
-      group.holders.push(offset);
+    if (!this.#isFifo) {
+      if (group.line.size > 0) this.#offer(group);
       return;
     }
-    if (this.#isFifo) this.#taken.push(offset);
-    if (group.line.size > 0) this.#offer(group);
+    if (group.line.least === offset) group.line.pop();
+    if (this.#isCalled) {
+      this.#taken.push(offset);
+      this.#current = group;
+    } else group.holders.push(offset);
   }
 
   begin(start: number): void {
@@ -263,6 +332,7 @@ export class GroupedReady implements ReadySet {
     this.#noisy.clear();
     for (const group of this.#groups.values()) {
       group.line.clear();
+      group.offered = -1;
       this.#offer(group);
     }
   }

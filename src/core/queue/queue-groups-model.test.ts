@@ -49,9 +49,11 @@ class Model {
     const call = ++this.#calls;
     const taken: Entry[] = [];
     while (taken.length < count) {
-      const next = this.entries.find(
+      const free = this.entries.filter(
         (entry) => entry.state === 'ready' && !this.#isHeldBack(entry, call),
       );
+      // As many of one group as there are, then the next.
+      const next = free.find(({ group }) => group === taken.at(-1)?.group) ?? free[0];
       if (next === undefined) break;
       if (next.receives >= this.#receivesMax) {
         this.remove(next);
@@ -290,4 +292,27 @@ test('a consumer that settles by receiving empties a group in order', async () =
   assert.deepEqual(consumer.texts, ['b1', 'a1', 'a2']);
   rig.publish(queue, 'a3', { group: 'a' });
   assert.deepEqual(consumer.texts, ['b1', 'a1', 'a2', 'a3']);
+});
+
+test('a call takes of one group what is near, and never loses what it has passed', async () => {
+  const rig = await QueueRig.open();
+  const queue = rig.declare('q', { grouping: 'fifo' });
+  const take = (count: number): string[] => {
+    const texts: string[] = [];
+    queue.lease(count, 1000, rig, (message) => void texts.push(bodyText(message)));
+    return texts;
+  };
+  rig.publish(queue, 'a1', { group: 'a' });
+  for (let i = 0; i < 8000; i++) rig.publish(queue, `${i}`, { group: `${i}` });
+  rig.publish(queue, 'a2', { group: 'a' });
+  assert.deepEqual(take(2), ['a1', '0']);
+  const rest: string[] = [];
+  for (let some = take(10); some.length > 0; some = take(10)) rest.push(...some);
+  assert.deepEqual(
+    rest,
+    Array.from({ length: 7999 }, (_, i) => `${i + 1}`),
+  );
+  rig.pass(1000);
+  // By now all are known, however far from each other.
+  assert.deepEqual(take(3), ['a1', 'a2', '0']);
 });
