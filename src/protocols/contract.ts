@@ -100,6 +100,9 @@ export interface Protocol {
   readonly stuckMsMax?: number;
   /** One connection. Called once per accepted socket. */
   accept(sink: ByteSink, peer: Peer): Connection;
+  /** A connection that is taken only to be told that as many are open as may be, where clients listen
+   * to nothing before a handshake. Absent: `refuse` has the words. */
+  turnAway?(sink: ByteSink, peer: Peer): Connection;
   /** What a connection that is not taken is told before it is closed. Absent: nothing. */
   refuse?(reason: Refusal): Uint8Array;
   /** Null when there is no such page. `query` as in the URL, decoded. */

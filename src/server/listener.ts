@@ -7,7 +7,13 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from './log.ts';
-import { CloseReason, type Peer, type Protocol, Refusal } from '#protocols/contract.ts';
+import {
+  CloseReason,
+  type Connection,
+  type Peer,
+  type Protocol,
+  Refusal,
+} from '#protocols/contract.ts';
 import { bind, type Binding, type HostSettings } from './binding.ts';
 import type { PortName } from './settings.ts';
 import { type Gate, SocketLink, type Traffic } from './socket-link.ts';
@@ -22,6 +28,10 @@ import { newTotals } from './totals.ts';
 import type { Turn } from './turn.ts';
 
 const KEEP_ALIVE_MS = 60_000;
+/** Connections over the limit that are told so in a handshake, at the same time, and how long it may
+ * take; in a flood the rest is closed without a word. */
+const TURNED_AWAY_MAX = 100;
+const TURN_AWAY_MS_MAX = 3_000;
 
 /** Shared by all listeners. */
 interface ConnectionLimit {
@@ -45,6 +55,8 @@ export class Listener {
   readonly protocol: Protocol;
   readonly #services: ListenerServices;
   readonly #links = new Links();
+  /** Over the limit, and not counted for it. */
+  readonly #turnedAway = new Links();
   readonly #refusals = new Refusals();
   readonly #warn: SeldomWarning;
 
@@ -89,6 +101,7 @@ export class Listener {
 
   tick(nowMs: number): void {
     this.#links.tick(nowMs);
+    this.#turnedAway.tick(nowMs);
   }
 
   step(byMs: number): void {
@@ -102,38 +115,41 @@ export class Listener {
 
   /** Asks every connection to take its leave; resolves when all are gone. */
   drain(): Promise<void> {
+    this.#turnedAway.destroy();
     return this.#links.drain();
   }
 
   /** Ends what has not taken its leave. */
   destroy(): void {
     this.#links.destroy();
+    this.#turnedAway.destroy();
   }
 
   #accept(socket: Socket): void {
-    const { limit, tls } = this.#services;
-    if (limit.open >= limit.max) {
-      this.#refuse(socket);
-      return;
-    }
+    const { limit } = this.#services;
     const peer = peerOf(socket, this.#tlsOffer);
     if (!peer) {
       // Reset before we came to it.
       socket.destroy();
-      return;
+    } else if (limit.open >= limit.max) {
+      this.#refuse(socket, peer);
+    } else {
+      limit.open++;
+      this.totals.accepted++;
+      socket.on('close', () => limit.open--);
+      this.#join(socket, peer, this.#links, (link) => this.protocol.accept(link, peer));
     }
-    limit.open++;
-    this.totals.accepted++;
+  }
+
+  #join(socket: Socket, peer: Peer, links: Links, connect: (link: SocketLink) => Connection): void {
+    const { tls } = this.#services;
     const link = new SocketLink(socket, this.#services, this.traffic, this.protocol.stuckMsMax);
     if (tls) link.gate = this.#createGate(tls, socket, link, peer);
-    this.#links.add(link);
+    links.add(link);
     this.#listen(socket, link, peer);
-    socket.on('close', () => {
-      limit.open--;
-      this.#links.remove(link);
-    });
+    socket.on('close', () => links.remove(link));
     readInto(socket, link.receive);
-    link.attach(this.protocol.accept(link, peer));
+    link.attach(connect(link));
   }
 
   /** Events of the plain socket, and of the secure one over it; `close` comes once, from the first. */
@@ -149,9 +165,14 @@ export class Listener {
     });
   }
 
-  #refuse(socket: Socket): void {
+  #refuse(socket: Socket, peer: Peer): void {
+    const { protocol } = this;
     this.totals.refused++;
-    this.#refusals.tell(socket, this.protocol.refuse?.(Refusal.Connections));
+    if (protocol.turnAway && this.#turnedAway.size < TURNED_AWAY_MAX) {
+      const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS_MAX);
+      socket.on('close', () => clearTimeout(timer));
+      this.#join(socket, peer, this.#turnedAway, (link) => protocol.turnAway!(link, peer));
+    } else this.#refusals.tell(socket, protocol.refuse?.(Refusal.Connections));
     this.#warn.warn('connection refused: as many are open as limits.connectionsMax allows', {
       protocol: this.binding.name,
       refused: this.totals.refused,

@@ -6,9 +6,11 @@ import { after, before, describe, it } from 'node:test';
 import amqplib from 'amqplib';
 import { defaultLimits } from '#core/limits.ts';
 import type { PortName } from '#server/settings.ts';
+import { handshake } from '#test/drive/raw-amqp.ts';
 import { eventually, startTestServer, type TestServer } from '#test/drive/server.ts';
 
 const CONNECTIONS_MAX = 20;
+const NO_MORE = `NOT_ALLOWED - connection refused: node connection limit (${CONNECTIONS_MAX}) is reached`;
 const sockets: Socket[] = [];
 let server: TestServer;
 
@@ -35,7 +37,21 @@ function dial(name: PortName, bytes = ''): Told {
   socket.on('error', () => {});
   socket.on('data', (chunk: Buffer) => (told.text += chunk.toString()));
   socket.on('close', () => (told.isClosed = true));
-  if (bytes) socket.write(bytes);
+  if (bytes) socket.write(bytes, 'latin1');
+  return told;
+}
+
+/** A WebSocket, or why there is none. */
+async function upgrade(): Promise<Told> {
+  const fields = [
+    'Host: x',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  ];
+  const told = dial('nats-http', `GET / HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n`);
+  await eventually(() => told.isClosed);
   return told;
 }
 
@@ -54,31 +70,36 @@ describe('past limits.connectionsMax', { timeout: 30_000 }, () => {
     const refused = {
       nats: dial('nats'),
       sqs: dial('sqs', request),
-      amqp: dial('amqp', 'AMQP\x00\x00\x09\x01'),
       kafka: dial('kafka'),
     };
     await eventually(() => Object.values(refused).every((it) => it.isClosed));
     assert.equal(refused.nats.text, "-ERR 'maximum connections exceeded'\r\n");
     assert.match(refused.sqs.text, /^HTTP\/1\.1 503 /);
     assert.match(refused.sqs.text, /\r\nConnection: close\r\n/i);
-    assert.equal(refused.amqp.text + refused.kafka.text, '');
-    for (const name of Object.keys(refused)) {
+    assert.equal(refused.kafka.text, '');
+    const amqp = dial('amqp', handshake());
+    await eventually(() => amqp.text.includes(NO_MORE));
+    await assert.rejects(amqplib.connect(server.amqpUrl), /ConnectionClose/);
+    const upgraded = await upgrade();
+    assert.match(upgraded.text, /^HTTP\/1\.1 503 /);
+    for (const name of [...Object.keys(refused), 'nats-websocket']) {
       assert.equal(await counted('refused_total', name), 1, name);
     }
+    assert.equal(await counted('refused_total', 'amqp'), 2);
     for (const { socket } of taken) socket.destroy();
     await eventually(async () => (await counted('connections', 'nats')) === 0);
   });
 
   it('a flood leaves nothing behind', async () => {
-    const taken = Array.from({ length: CONNECTIONS_MAX }, () => dial('amqp'));
-    await eventually(async () => (await counted('connections', 'amqp')) === CONNECTIONS_MAX);
-    for (let wave = 0; wave < 5; wave++) {
-      const flood = Array.from({ length: 400 }, (_, i) => dial(i % 2 ? 'nats' : 'amqp', 'x'));
+    const taken = Array.from({ length: CONNECTIONS_MAX }, () => dial('nats'));
+    await eventually(async () => (await counted('connections', 'nats')) === CONNECTIONS_MAX);
+    for (let wave = 0; wave < 2; wave++) {
+      const flood = Array.from({ length: 600 }, (_, i) => dial(i % 2 ? 'nats' : 'amqp', 'x'));
       await eventually(() => flood.every((it) => it.isClosed));
     }
-    assert.equal(await counted('refused_total', 'nats'), 1_001);
+    assert.equal(await counted('refused_total', 'nats'), 601);
     for (const { socket } of taken) socket.destroy();
-    await eventually(async () => (await counted('connections', 'amqp')) === 0);
+    await eventually(async () => (await counted('connections', 'nats')) === 0);
     const connection = await amqplib.connect(server.amqpUrl);
     await connection.close();
   });

@@ -59,6 +59,8 @@ export class AmqpConnection implements Connection, FrameSink {
   channelsMax = 0;
   frameBytesMax = FRAME_BYTES_MIN;
   heartbeatMs = 0;
+  /** What connection.open is refused with; null: it is not. */
+  refusal: string | null = null;
   /** What the client says it understands. */
   canBeCancelled = false;
   canBeBlocked = false;
@@ -312,7 +314,8 @@ export class AmqpConnection implements Connection, FrameSink {
       reason: error.message,
     });
     const isStranger = this.state === ConnectionState.Starting;
-    this.metrics.fail(isStranger ? Failure.Unauthenticated : error.failure);
+    const isRefused = isStranger && error.replyCode === ReplyCode.AccessRefused;
+    this.metrics.fail(isRefused ? Failure.Unauthenticated : error.failure);
     if (isStranger && !this.wantsAuthenticationFailure) {
       // Not yet trusted: told nothing, and made to wait.
       this.#frames.discard();

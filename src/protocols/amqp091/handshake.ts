@@ -159,6 +159,7 @@ export class Handshake {
   #open(reader: MethodReader): void {
     const connection = this.#connection;
     const vhost = reader.shortstr();
+    if (connection.refusal !== null) throw new AmqpError(ReplyCode.NotAllowed, connection.refusal);
     try {
       connection.namespace = connection.broker.namespace(vhost);
     } catch (error) {

@@ -17,6 +17,13 @@ class Amqp091 implements Protocol {
   accept(sink: ByteSink, peer: Peer): Connection {
     return new AmqpConnection(this.#broker, sink, peer);
   }
+
+  turnAway(sink: ByteSink, peer: Peer): Connection {
+    const connection = new AmqpConnection(this.#broker, sink, peer);
+    const { connectionsMax } = this.#broker.limits;
+    connection.refusal = `connection refused: node connection limit (${connectionsMax}) is reached`;
+    return connection;
+  }
 }
 
 export function amqp091(broker: Broker): Protocol {

@@ -14,7 +14,7 @@
 import { type Assembler, SMALL_ASSEMBLY_BYTES } from '#core/assembly.ts';
 import { Call } from './call.ts';
 import { type FrameReceiver, Frames } from './frames.ts';
-import { MALFORMED } from './handler.ts';
+import { MALFORMED, TOO_LARGE, UNSUPPORTED } from './handler.ts';
 import type { KafkaNode } from './node.ts';
 import type { ProduceAnswer } from './produce-answer.ts';
 import { ProtocolError } from '#core/errors.ts';
@@ -28,6 +28,11 @@ import { Writer } from '#wire/writer.ts';
 
 /** How long a large request may stop in the middle. */
 const GATHER_IDLE_MS_MAX = 30_000;
+/** As which bytes that may not come are counted; the rest are malformed. */
+const FAILURES: Readonly<Record<number, Failure>> = {
+  [TOO_LARGE]: Failure.TooLarge,
+  [UNSUPPORTED]: Failure.Unsupported,
+};
 /** connections.max.idle.ms */
 const IDLE_MS_MAX = 600_000;
 const OPEN_PRODUCES_MAX = 256;
@@ -103,7 +108,7 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.fail(error.message);
+      this.fail(error.message, FAILURES[error.wireCode]);
     } finally {
       this.#serving = false;
     }
@@ -150,10 +155,10 @@ export class KafkaConnection implements Connection, CommitWaiter, FrameReceiver,
     if (!this.#mayBegin(key)) return false;
     const version = bytes.readInt16BE(start + 2);
     const handler = this.node.handlers.get(key);
-    if (handler === undefined) throw new ProtocolError(MALFORMED, `unknown API key ${key}`);
+    if (handler === undefined) throw new ProtocolError(UNSUPPORTED, `unknown API key ${key}`);
     const known = version >= handler.min && version <= handler.max;
     if (!known && !handler.anyVersion) {
-      throw new ProtocolError(MALFORMED, `unsupported ${handler.name} version ${version}`);
+      throw new ProtocolError(UNSUPPORTED, `unsupported ${handler.name} version ${version}`);
     }
     const flexible = known && version >= handler.flexibleFrom;
     const call = this.#open(bytes, start, end, flexible);

@@ -9,7 +9,7 @@
  */
 import { ProtocolError } from '#core/errors.ts';
 import type { BlockPool } from '#wire/block-pool.ts';
-import { MALFORMED } from './handler.ts';
+import { MALFORMED, TOO_LARGE } from './handler.ts';
 
 const LENGTH_BYTES = 4;
 
@@ -122,6 +122,7 @@ export class Frames {
 
   #checked(length: number): number {
     if (length > 0 && length <= this.#bytesMax) return length;
-    throw new ProtocolError(MALFORMED, `a request of ${length} bytes (at most ${this.#bytesMax})`);
+    const code = length < 0 ? MALFORMED : TOO_LARGE;
+    throw new ProtocolError(code, `a request of ${length} bytes (at most ${this.#bytesMax})`);
   }
 }

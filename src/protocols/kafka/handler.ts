@@ -35,6 +35,8 @@ export interface Handler {
 
 /** Kafka has no code for bytes that make no sense: the connection is closed. */
 export const MALFORMED = 0;
+export const TOO_LARGE = 1;
+export const UNSUPPORTED = 2;
 
 export function defineHandler<Request>(spec: HandlerSpec<Request>): Handler {
   const { key, name, min, max, flexibleFrom, anyVersion = false } = spec;
