@@ -1,70 +1,79 @@
 /**
  * DuplicateWindow: which ids a queue has seen within its window, and at which offset first.
  *
- * Slices of an eighth of the window each: a map from id to the latest entry with it, and packed
- * arrays of what belongs to an entry. A slice that is over goes as a whole, so nothing is deleted
- * one by one, and no timer runs. Entries know their exact time and group: the rule's scope may be
- * altered while the window goes on.
+ * Slices of an eighth of the window each: a map to the latest entry of an id, or of an id in a group
+ * when that is the rule's scope, and arrays of what belongs to an entry. A slice that is over goes as
+ * a whole, so nothing is deleted one by one, and no timer runs. Entries know their exact time and
+ * group: when the scope is altered the maps are made anew.
  */
 import type { DuplicateRule } from './queue-options.ts';
+
+type Scope = DuplicateRule['scope'];
 
 const SLICES = 8;
 /** A JavaScript map holds four times as many. */
 const SLICE_ENTRIES_MAX = 4_000_000;
 const FIRST_ROOM = 64;
-const NONE = -1;
 
 class Slice {
   readonly startMs: number;
   newestMs: number;
   readonly firstOffset: number;
-  /** The latest entry of an id. */
-  readonly entries = new Map<string, number>();
-  #count = 0;
+  #scope: Scope;
+  readonly #latest = new Map<string, number>();
+  readonly #ids: string[] = [];
   #offsets = new Float64Array(FIRST_ROOM);
   #groups = new Float64Array(FIRST_ROOM);
   /** Since `startMs`. */
   #ages = new Uint32Array(FIRST_ROOM);
-  /** The entry before it with the same id, which is of another group or was too old. */
-  #before = new Int32Array(FIRST_ROOM);
 
-  constructor(startMs: number, firstOffset: number) {
+  constructor(scope: Scope, startMs: number, firstOffset: number) {
+    this.#scope = scope;
     this.startMs = this.newestMs = startMs;
     this.firstOffset = firstOffset;
   }
 
   get isFull(): boolean {
-    return this.#count >= SLICE_ENTRIES_MAX;
+    return this.#ids.length >= SLICE_ENTRIES_MAX;
+  }
+
+  set scope(scope: Scope) {
+    if (scope === this.#scope) return;
+    this.#scope = scope;
+    this.#latest.clear();
+    for (const [entry, id] of this.#ids.entries()) {
+      this.#latest.set(this.#key(id, this.#groups[entry]!), entry);
+    }
+  }
+
+  #key(id: string, group: number): string {
+    return this.#scope === 'group' ? `${group} ${id}` : id;
   }
 
   add(id: string, group: number, offset: number, timeMs: number): void {
-    if (this.#count === this.#offsets.length) this.#grow();
-    const entry = this.#count++;
+    const entry = this.#ids.length;
+    if (entry === this.#offsets.length) this.#grow();
+    this.#ids.push(id);
     this.#offsets[entry] = offset;
     this.#groups[entry] = group;
     this.#ages[entry] = Math.max(0, timeMs - this.startMs);
-    this.#before[entry] = this.entries.get(id) ?? NONE;
-    this.entries.set(id, entry);
+    this.#latest.set(this.#key(id, group), entry);
     if (timeMs > this.newestMs) this.newestMs = timeMs;
   }
 
   #grow(): void {
-    const room = this.#count * 2;
+    const room = this.#offsets.length * 2;
     this.#offsets = grown(this.#offsets, new Float64Array(room));
     this.#groups = grown(this.#groups, new Float64Array(room));
     this.#ages = grown(this.#ages, new Uint32Array(room));
-    this.#before = grown(this.#before, new Int32Array(room));
   }
 
-  /** The offset of a message with that id which came after `afterMs`, or -1. `group` null = of any
-   * group. */
-  find(id: string, group: number | null, afterMs: number): number {
-    let entry = this.entries.get(id) ?? NONE;
-    for (; entry !== NONE; entry = this.#before[entry]!) {
-      if (this.startMs + this.#ages[entry]! <= afterMs) continue;
-      if (group === null || this.#groups[entry] === group) return this.#offsets[entry]!;
-    }
-    return -1;
+  /** The offset of the latest message with that id, in its group if that matters, when it came after
+   * `afterMs`; or -1. */
+  find(id: string, group: number, afterMs: number): number {
+    const entry = this.#latest.get(this.#key(id, group));
+    if (entry === undefined || this.startMs + this.#ages[entry]! <= afterMs) return -1;
+    return this.#offsets[entry]!;
   }
 }
 
@@ -74,23 +83,31 @@ function grown<T extends { set(source: T): void }>(from: T, to: T): T {
 }
 
 export class DuplicateWindow {
-  rule: DuplicateRule;
+  #rule: DuplicateRule;
   /** Oldest first. */
-  #slices: Slice[] = [];
+  readonly #slices: Slice[] = [];
 
   constructor(rule: DuplicateRule) {
-    this.rule = rule;
+    this.#rule = rule;
+  }
+
+  get rule(): DuplicateRule {
+    return this.#rule;
+  }
+
+  set rule(rule: DuplicateRule) {
+    this.#rule = rule;
+    for (const slice of this.#slices) slice.scope = rule.scope;
   }
 
   /** Offset of the message that has the id already, or -1. */
   find(id: string, group: number, nowMs: number): number {
     this.#forget(nowMs);
-    const afterMs = nowMs - this.rule.windowMs;
-    const scope = this.rule.scope === 'group' ? group : null;
+    const afterMs = nowMs - this.#rule.windowMs;
     for (let i = this.#slices.length - 1; i >= 0; i--) {
-      const offset = this.#slices[i]!.find(id, scope, afterMs);
+      const offset = this.#slices[i]!.find(id, group, afterMs);
       // Latest first: what is behind one that is forgotten is so too.
-      if (offset >= 0) return offset < (this.rule.sinceOffset ?? 0) ? -1 : offset;
+      if (offset >= 0) return offset < (this.#rule.sinceOffset ?? 0) ? -1 : offset;
     }
     return -1;
   }
@@ -98,9 +115,9 @@ export class DuplicateWindow {
   /** A message with the id was taken at `timeMs`. */
   add(id: string, group: number, offset: number, timeMs: number): void {
     let slice = this.#slices.at(-1);
-    const spanMs = this.rule.windowMs / SLICES;
+    const spanMs = this.#rule.windowMs / SLICES;
     if (slice === undefined || slice.isFull || timeMs - slice.startMs > spanMs) {
-      slice = new Slice(timeMs, offset);
+      slice = new Slice(this.#rule.scope, timeMs, offset);
       this.#slices.push(slice);
     }
     slice.add(id, group, offset, timeMs);
@@ -109,7 +126,7 @@ export class DuplicateWindow {
   #forget(nowMs: number): void {
     const slices = this.#slices;
     let over = 0;
-    while (over < slices.length && slices[over]!.newestMs + this.rule.windowMs <= nowMs) over++;
+    while (over < slices.length && slices[over]!.newestMs + this.#rule.windowMs <= nowMs) over++;
     if (over > 0) slices.splice(0, over);
   }
 
@@ -121,6 +138,6 @@ export class DuplicateWindow {
 
   /** When `firstOffset` will have moved. */
   get movesAtMs(): number {
-    return (this.#slices[0]?.newestMs ?? 0) + this.rule.windowMs;
+    return (this.#slices[0]?.newestMs ?? 0) + this.#rule.windowMs;
   }
 }
