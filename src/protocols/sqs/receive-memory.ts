@@ -62,6 +62,7 @@ export interface Attempt {
 export class ReceiveAttempts {
   readonly #queue: Queue;
   readonly #byId = new Map<string, Attempt>();
+  #sizeMax = KEPT_MIN;
 
   constructor(queue: Queue) {
     this.#queue = queue;
@@ -72,10 +73,13 @@ export class ReceiveAttempts {
   find(id: string, nowMs: number): Attempt | null {
     const attempt = this.#byId.get(id);
     if (attempt === undefined) return null;
-    const isYoung = nowMs - attempt.startedMs < ATTEMPT_MS;
-    if (isYoung && attempt.leases.every((lease) => this.#isUnmodified(lease))) return attempt;
+    if (this.#isAnswerable(attempt, nowMs)) return attempt;
     this.#byId.delete(id);
     return null;
+  }
+
+  #isAnswerable({ startedMs, leases }: Attempt, nowMs: number): boolean {
+    return nowMs - startedMs < ATTEMPT_MS && leases.every((lease) => this.#isUnmodified(lease));
   }
 
   #isUnmodified({ offset, deliveries, endsMs }: AttemptedLease): boolean {
@@ -92,7 +96,16 @@ export class ReceiveAttempts {
       if (attempt.startedMs - startedMs < ATTEMPT_MS) break;
       this.#byId.delete(oldest);
     }
+    if (this.#byId.size >= this.#sizeMax) this.#forgetOver(attempt.startedMs);
     this.#byId.delete(id);
     this.#byId.set(id, attempt);
+  }
+
+  /** What is left is bounded by the messages in flight. */
+  #forgetOver(nowMs: number): void {
+    for (const [id, attempt] of this.#byId) {
+      if (!this.#isAnswerable(attempt, nowMs)) this.#byId.delete(id);
+    }
+    this.#sizeMax = Math.max(KEPT_MIN, this.#byId.size * 2);
   }
 }
