@@ -88,8 +88,8 @@ export interface BrokerOptions {
    * removed, are gone when the broker is closed; a `folder` is opened again by the next broker.
    */
   readonly store?: 'memory' | 'temporary' | { readonly folder: string };
-  /** When a message in a folder counts as kept: after fdatasync (`commit`) or after the write to the
-   * operating system (`os`, the default here). */
+  /** Of a store in a folder: when a message counts as kept, after fdatasync (`commit`) or after the
+   * write to the operating system (`os`, the default here). */
   readonly sync?: 'commit' | 'os';
   /** What is listened for; everything unless told. `http` serves health and metrics. */
   readonly protocols?: readonly (ProtocolName | 'http')[];
@@ -159,7 +159,8 @@ export interface PublishOptions extends Partial<MessageProperties> {
   readonly headers?: Readonly<Record<string, HeaderValue>>;
   /** True unless told. */
   readonly durable?: boolean;
-  /** Not to be delivered from a queue before so many milliseconds have passed. */
+  /** Not to be delivered before so many milliseconds have passed. Queues alone can wait: rejects when
+   * the address leads anywhere else. */
   readonly delayMs?: number;
 }
 
@@ -180,6 +181,7 @@ export interface QueueOptions {
 }
 
 export interface TopicOptions {
+  /** As many as the broker's option `topics` says unless told: 1. */
   readonly partitions?: number;
   /** Kafka's names, `retention.ms` and so on. */
   readonly config?: Readonly<Record<string, string>>;
@@ -211,8 +213,10 @@ export interface Namespace extends AsyncDisposable {
     body: string | Uint8Array | object,
     options?: PublishOptions,
   ): Promise<number>;
-  /** Resolves when it is committed; it may be there already with the same options. */
+  /** Resolves when it is committed. It may be there already with the same options; with others it
+   * rejects. */
   declareQueue(name: string, options?: QueueOptions): Promise<void>;
+  /** As `declareQueue`; of a topic that is there only what is asked for is compared. */
   declareTopic(name: string, options?: TopicOptions): Promise<void>;
   declareExchange(name: string, options: ExchangeOptions): Promise<void>;
   bind(binding: Binding): Promise<void>;
@@ -242,9 +246,10 @@ export interface Broker extends Namespace {
    */
   namespace(name: string): Promise<Namespace>;
   /**
-   * Moves the broker's clock: what becomes due until then (TTL, delay, visibility, retention, sessions
-   * of consumers that are gone) happens in order, each at its own time. Resolves when all that follows
-   * is committed and written to clients. Clients that are connected do not time out by it.
+   * Moves the broker's clock by whole milliseconds, ten years at most: what becomes due until then
+   * (TTL, delay, visibility, retention, sessions of consumers that are gone) happens in order, each
+   * at its own time. Resolves when all that follows is committed and written to clients. Clients that
+   * are connected do not time out by it.
    */
   advance(ms: number): Promise<void>;
   /** Ends all connections and ports, and with them every open handle. Idempotent. */

@@ -5,9 +5,11 @@
  */
 import type { Namespace } from '#core/namespace.ts';
 import { defaultQueueOptions } from '#core/queue/queue-options.ts';
+import { TopicConfig } from '#core/topic/topic-config.ts';
+import type { Topic } from '#core/topic/topic.ts';
 import { declareBinding } from '#management/binding-settings.ts';
 import type { Binding, ExchangeOptions, QueueOptions, TopicOptions } from './api.ts';
-import { BINDING, checkNames } from './options.ts';
+import { bindingForm, checkExchange, checkQueue, checkTopic } from './option-forms.ts';
 
 const ARGUMENTS = {
   ttlMs: 'x-message-ttl',
@@ -19,7 +21,7 @@ const ARGUMENTS = {
 } as const satisfies Record<Exclude<keyof QueueOptions, 'durable'>, string>;
 
 export function declareQueue(namespace: Namespace, name: string, options: QueueOptions): void {
-  checkNames('queue option', options, ['durable', ...Object.keys(ARGUMENTS)]);
+  checkQueue(name, options);
   const { durable = true, ...given } = options;
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   const args = set.map(([option, value]) => [ARGUMENTS[option as keyof typeof ARGUMENTS], value]);
@@ -32,16 +34,26 @@ export function declareQueue(namespace: Namespace, name: string, options: QueueO
 }
 
 export function declareTopic(namespace: Namespace, name: string, options: TopicOptions): void {
-  checkNames('topic option', options, ['partitions', 'config']);
-  const { partitions = 1, config = {} } = options;
+  checkTopic(name, options);
   const existing = namespace.topics.get(name);
-  if (!existing) {
-    namespace.createTopic(name, { partitions, replicationFactor: 1, config });
-    return;
+  if (existing) return checkSame(existing, options);
+  const { partitions = namespace.broker.defaults.partitions, config = {} } = options;
+  namespace.createTopic(name, { partitions, replicationFactor: 1, config });
+}
+
+/** What is asked for is what there is; what is not asked for may be anything. */
+function checkSame(topic: Topic, { partitions, config = {} }: TopicOptions): void {
+  const { name } = topic;
+  const count = topic.partitions.length;
+  if (partitions !== undefined && partitions !== count) {
+    throw new Error(`topic '${name}' is there with ${count} partitions, not ${partitions}`);
   }
-  if (existing.partitions.length === partitions) return;
-  const count = existing.partitions.length;
-  throw new Error(`topic '${name}' is there with ${count} partitions, not ${partitions}`);
+  const asked = new TopicConfig(Object.entries(config), topic.config.sync);
+  for (const setting of asked.overrides.keys()) {
+    const [is, wanted] = [topic.config.value(setting), asked.value(setting)];
+    if (is === wanted) continue;
+    throw new Error(`topic '${name}' is there with ${setting} ${is}, not ${wanted}`);
+  }
 }
 
 export function declareExchange(
@@ -49,7 +61,7 @@ export function declareExchange(
   name: string,
   options: ExchangeOptions,
 ): void {
-  checkNames('exchange option', options, ['kind', 'durable']);
+  checkExchange(name, options);
   const { kind, durable = true } = options;
   namespace.declareExchange(name, {
     kind,
@@ -62,7 +74,7 @@ export function declareExchange(
 }
 
 export function bind(namespace: Namespace, binding: Binding): void {
-  checkNames('field of a binding', binding, BINDING);
+  bindingForm('binding', binding);
   declareBinding(namespace.broker, { ...binding, namespace: namespace.name });
 }
 

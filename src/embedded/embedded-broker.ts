@@ -6,12 +6,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { composeServer, type RunningServer } from '#server/compose.ts';
 import type { ProtocolPorts } from '#server/protocols.ts';
+import { RefusedStart } from '#server/refused-start.ts';
 import { Addresses, type Credentials, credentialsOf } from './addresses.ts';
 import type { Broker, BrokerOptions, HttpAddress, Namespace } from './api.ts';
 import { removeAll } from './declarations.ts';
 import { EmbeddedNamespace, type NamespaceParts } from './embedded-namespace.ts';
 import { Fate } from './fate.ts';
-import { checkOptions, loggerOf, type ServerSettings, settingsOf, spyBoundsOf } from './options.ts';
+import { checkNamespace, checkOptions, checkStep } from './option-forms.ts';
+import { loggerOf, type ServerSettings, settingsOf, spyBoundsOf } from './options.ts';
 import { Recorder } from './recorder.ts';
 import { type StorePlace, storePlace } from './stores.ts';
 import { TimeMachine } from './time-machine.ts';
@@ -42,13 +44,15 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     this.#time = new TimeMachine(parts.clock, parts.server);
   }
 
-  /** Throws TypeError for options that cannot be, RefusedStart for ports and folders that cannot. */
+  /** Throws TypeError for options that cannot be, Error for ports and folders that cannot. */
   static async start(options: BrokerOptions): Promise<EmbeddedBroker> {
     checkOptions(options);
     const settings = settingsOf(options);
     const clock = new VirtualClock();
     const fate = new Fate();
-    const place = await storePlace(options.store, settings.limits.decompressedBytesMax);
+    const place = await storePlace(options.store, settings.limits.decompressedBytesMax).catch(
+      refused,
+    );
     let server: RunningServer | null = null;
     let recorder: Recorder | null = null;
     const fail = (error: unknown): void => {
@@ -67,7 +71,7 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
       });
     } catch (error) {
       await place.leave();
-      throw error;
+      return refused(error);
     }
     const { broker: core, bound } = server;
     const bounds = spyBoundsOf(options.spy);
@@ -101,6 +105,7 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
 
   async namespace(name: string): Promise<Namespace> {
     this.#parts.fate.check();
+    checkNamespace(name, this.#parts.core.broker.limits.nameBytesMax);
     if (name === this.name) return this;
     let opening = this.#namespaces.get(name);
     if (!opening) {
@@ -130,10 +135,15 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
   }
 
   async advance(ms: number): Promise<void> {
-    if (!Number.isFinite(ms) || ms < 0)
-      throw new RangeError(`the clock cannot be moved by ${ms} ms`);
+    checkStep(ms);
     await this.#parts.fate.during(() => this.#time.advance(ms));
   }
+}
+
+/** Without what it says to somebody at a command line. */
+function refused(error: unknown): never {
+  if (error instanceof RefusedStart) throw new Error(error.reason, { cause: error });
+  throw error;
 }
 
 /** Any free one where there is one; none for AMQP, whose clients name the namespace. */

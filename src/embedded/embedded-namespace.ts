@@ -1,8 +1,10 @@
 /**
  * EmbeddedNamespace: one namespace of an embedded broker, with the ports on which it is seen.
  */
-import { Outcome } from '#core/message/message.ts';
+import { type Destination, Outcome } from '#core/message/message.ts';
 import type { Namespace as CoreNamespace } from '#core/namespace.ts';
+import { Queue } from '#core/queue/queue.ts';
+import { Readdressed } from '#core/routing/readdressed.ts';
 import type { Addresses } from './addresses.ts';
 import type {
   AmqpAddress,
@@ -18,6 +20,7 @@ import type {
 } from './api.ts';
 import { bind, declareExchange, declareQueue, declareTopic } from './declarations.ts';
 import type { Fate } from './fate.ts';
+import { checkPublish } from './option-forms.ts';
 import { outgoing } from './outgoing.ts';
 import type { Recorder } from './recorder.ts';
 import { SpyView } from './spy.ts';
@@ -73,11 +76,15 @@ export class EmbeddedNamespace implements Namespace {
   ): Promise<number> {
     return this.#parts.fate.during(async () => {
       const { core, recorder } = this.#parts;
-      const { exchange = '' } = options;
+      this.#check();
+      checkPublish(address, body, options);
+      const { exchange = '', delayMs = 0 } = options;
       const route = core.resolve(exchange, address);
       if (route === null) throw new Error(`there is no exchange '${exchange}'`);
       const message = outgoing(address, body, options, core.broker.ports.clock.now());
-      const count = core.router.targets(route, address, message).length;
+      const targets = core.router.targets(route, address, message);
+      if (delayMs > 0) checkDelayed(targets);
+      const count = targets.length;
       const outcome = core.publish(route, address, message);
       recorder?.published('direct', core, exchange, address, message, outcome, count);
       if ((outcome & Outcome.Refused) !== 0) {
@@ -107,7 +114,7 @@ export class EmbeddedNamespace implements Namespace {
   }
 
   depth(queue: string): { readonly ready: number; readonly unacknowledged: number } {
-    this.#parts.fate.check();
+    this.#check();
     const { readyCount, unackedCount } = this.#parts.core.queue(queue, null);
     return { ready: readyCount, unacknowledged: unackedCount };
   }
@@ -120,10 +127,25 @@ export class EmbeddedNamespace implements Namespace {
     return this.close();
   }
 
+  #check(): void {
+    this.#parts.fate.check();
+    if (this.#closing !== null) throw new Error(`the namespace '${this.name}' is closed`);
+  }
+
   #declare(declare: (core: CoreNamespace) => void): Promise<void> {
     return this.#parts.fate.during(async () => {
+      this.#check();
       declare(this.#parts.core);
       await this.#parts.core.broker.committed();
     });
+  }
+}
+
+/** Queues alone keep a message back. */
+function checkDelayed(targets: readonly Destination[]): void {
+  for (const target of targets) {
+    const end = target instanceof Readdressed ? target.target : target;
+    if (end instanceof Queue) continue;
+    throw new Error(`delayMs: '${end.name}' is no queue, and would have the message at once`);
   }
 }

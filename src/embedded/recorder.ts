@@ -44,6 +44,7 @@ export class Recorder implements Observer {
   #count = 0;
   #bytes = 0;
   #told = true;
+  #ended: Error | null = null;
 
   constructor(broker: Broker, bounds: RecorderBounds) {
     this.#broker = broker;
@@ -68,8 +69,11 @@ export class Recorder implements Observer {
     this.#bytes = this.#kept.reduce((sum, it) => sum + it.bytes, 0);
   }
 
+  /** Looks at once. */
   wait(waiter: Waiter): void {
     this.#waiters.add(waiter);
+    waiter.look();
+    if (this.#ended !== null && this.#waiters.delete(waiter)) waiter.fail(this.#ended);
   }
 
   unwait(waiter: Waiter): void {
@@ -78,6 +82,7 @@ export class Recorder implements Observer {
 
   /** Nothing will come any more. */
   end(error: Error): void {
+    this.#ended ??= error;
     for (const waiter of this.#waiters) waiter.fail(error);
     this.#waiters.clear();
   }

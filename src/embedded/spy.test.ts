@@ -181,7 +181,7 @@ describe('next', () => {
   test('refuses a field that there is not, and passes on what a filter throws', async () => {
     await using broker = await startBroker();
     const wrong = { queue: 'q' } as object;
-    await assert.rejects(broker.spy.next(wrong), /no field 'queue'/);
+    await assert.rejects(broker.spy.next(wrong), /no field of a spy filter 'queue'/);
     await broker.publish('q', 'x');
     const thrown = new Error('filter');
     const filter = (): boolean => {
@@ -197,6 +197,7 @@ describe('next', () => {
     const rejected = assert.rejects(waiting, /was closed/);
     await broker.close();
     await rejected;
+    await assert.rejects(broker.spy.next(), /was closed/);
   });
 });
 

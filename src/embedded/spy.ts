@@ -1,7 +1,7 @@
 /**
  * SpyView: what a recorder has kept of all namespaces or of one, and waiting for what comes.
  */
-import { didYouMean } from '#server/closest.ts';
+import { checkFilter } from './option-forms.ts';
 import type { Recorder, Waiter } from './recorder.ts';
 import type { SpiedMessage, Spy, SpyFilter } from './spied.ts';
 
@@ -42,6 +42,7 @@ export class SpyView implements Spy {
   }
 
   async next(filter: SpyFilter | Matches = {}, timeoutMs = TIMEOUT_MS): Promise<SpiedMessage> {
+    checkFilter(filter, timeoutMs);
     const matches = matcher(filter);
     return new Promise((resolve, reject) => {
       const finish = (): void => {
@@ -71,7 +72,6 @@ export class SpyView implements Spy {
         reject(new Error(this.#inVain(filter, timeoutMs)));
       }, timeoutMs);
       this.#recorder.wait(waiter);
-      waiter.look();
     });
   }
 
@@ -98,14 +98,8 @@ export class SpyView implements Spy {
   }
 }
 
-/** Throws TypeError for a field that there is not. */
 function matcher(filter: SpyFilter | Matches): Matches {
   if (typeof filter === 'function') return filter;
-  const known: readonly string[] = [...FIELDS, 'where'];
-  for (const name of Object.keys(filter)) {
-    if (known.includes(name)) continue;
-    throw new TypeError(`a spy filter has no field '${name}'${didYouMean(name, known)}`);
-  }
   const wanted = FIELDS.filter((name) => filter[name] !== undefined);
   return (message) =>
     wanted.every((name) => message[name] === filter[name]) && (filter.where?.(message) ?? true);

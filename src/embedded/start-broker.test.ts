@@ -77,31 +77,6 @@ describe('a broker in a process', () => {
   });
 });
 
-describe('options that cannot be are refused', () => {
-  const refused: [object, RegExp][] = [
-    [{ protocol: ['kafka'] }, /no option of startBroker 'protocol' \(did you mean 'protocols'\?\)/],
-    [{ store: 'disk' }, /store: 'disk' is none of memory, temporary/],
-    [{ store: { path: '/tmp' } }, /no kind of store 'path'/],
-    [{ store: { folder: '' } }, /not the path of a folder/],
-    [{ sync: 'never' }, /sync: 'never'/],
-    [{ protocols: ['kafka', 'mqtt'] }, /'mqtt' is none of/],
-    [{ ports: { amqp: 70_000 } }, /70000 is not a whole number/],
-    [{ limits: { queueMax: 1 } }, /no limit 'queueMax' \(did you mean 'queuesMax'\?\)/],
-    [{ limits: { queuesMax: 0 } }, /0 is not a whole number/],
-    [{ users: [] }, /users is empty/],
-    [{ users: [{ user: 'me' }] }, /no field of a user 'user'/],
-    [{ log: 'verbose' }, /log: 'verbose'/],
-    [{ spy: { size: 1 } }, /no option of spy 'size'/],
-    [{ topics: { partition: 1 } }, /no option of topics 'partition'/],
-    [{ bindings: [{ source: 'x' }] }, /no field of a binding 'source'/],
-  ];
-  for (const [options, message] of refused) {
-    test(JSON.stringify(options), () =>
-      assert.rejects(startBroker(options), { name: 'TypeError', message }),
-    );
-  }
-});
-
 describe('stores', () => {
   test('a folder is opened again with what was in it', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'posthorn-test-'));

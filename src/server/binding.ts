@@ -118,19 +118,20 @@ function refusal(name: PortName, binding: Binding, error: BindError): RefusedSta
     case 'EADDRINUSE':
       return new RefusedStart(
         ExitCode.Failed,
-        `port ${port} (${name}) is taken on ${address}: stop what listens there, or ${move} ` +
-          '(0 takes any free port)',
+        `port ${port} (${name}) is taken on ${address}`,
+        `stop what listens there, or ${move} (0 takes any free port)`,
       );
     case 'EACCES':
       return new RefusedStart(
         ExitCode.Failed,
-        `port ${port} (${name}) on ${address} is not allowed to this user: ${move}`,
+        `port ${port} (${name}) on ${address} is not allowed to this user`,
+        move,
       );
     default:
       return new RefusedStart(
         ExitCode.Failed,
-        `${name} cannot listen on ${address} port ${port} (${error.code}): ` +
-          `give an address of this machine with --host <address>, or ${move}`,
+        `${name} cannot listen on ${address} port ${port} (${error.code})`,
+        `give an address of this machine with --host <address>, or ${move}`,
       );
   }
 }

@@ -51,16 +51,16 @@ function hold(database: DatabaseSync): DataFolderLock {
 function refusal(folder: string, ownerFile: string, error: unknown): RefusedStart {
   const { errcode, message } = error as { errcode?: number; message: string };
   if (errcode !== SQLITE_BUSY) {
-    const hint = 'choose another folder with --data <dir>';
     return new RefusedStart(
       ExitCode.Failed,
-      `the data folder ${folder} cannot be used (${message}); ${hint}`,
+      `the data folder ${folder} cannot be used (${message})`,
+      'choose another folder with --data <dir>',
     );
   }
   return new RefusedStart(
     ExitCode.Failed,
-    `another posthorn${ownerOf(ownerFile)} uses the data folder ${folder}: ` +
-      'stop it, or choose another folder with --data <dir>',
+    `another posthorn${ownerOf(ownerFile)} uses the data folder ${folder}`,
+    'stop it, or choose another folder with --data <dir>',
   );
 }
 

@@ -7,11 +7,15 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 export class RefusedStart extends Error {
   readonly exitCode: ExitCode;
+  /** The message without the hint. */
+  readonly reason: string;
 
-  constructor(exitCode: ExitCode, message: string) {
-    super(message);
+  /** `hint` is what somebody at a command line can do about it. */
+  constructor(exitCode: ExitCode, reason: string, hint: string | null = null) {
+    super(hint === null ? reason : `${reason}: ${hint}`);
     this.name = 'RefusedStart';
     this.exitCode = exitCode;
+    this.reason = reason;
   }
 }
 
