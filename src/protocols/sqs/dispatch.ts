@@ -77,13 +77,17 @@ export function authenticate(
 ): Identity {
   const anonymous = node.broker.auth.anonymous(loopback);
   if (anonymous === null) return node.signatures.verify(request, path, query, loopback);
-  const origin = request.text(request.find(ORIGIN));
-  const fetchSite = request.text(request.find(FETCH_SITE));
-  if (isForeignPage(origin, fetchSite, request.text(request.host))) {
-    const text = 'Without configured users no web page of another machine is answered.';
-    throw new SqsError('AccessDeniedException', text);
-  }
+  const origin = request.find(ORIGIN);
+  const fetchSite = request.find(FETCH_SITE);
+  if (origin >= 0 || fetchSite >= 0) refuseForeignPage(request, origin, fetchSite);
   return anonymous;
+}
+
+function refuseForeignPage(request: HttpRequest, origin: number, fetchSite: number): void {
+  const host = request.text(request.host);
+  if (!isForeignPage(request.text(origin), request.text(fetchSite), host)) return;
+  const text = 'Without configured users no web page of another machine is answered.';
+  throw new SqsError('AccessDeniedException', text);
 }
 
 /** What a request asks for. */

@@ -6,42 +6,81 @@ import type { Queue } from '#core/queue/queue.ts';
 
 const KEPT_MIN = 4096;
 const ATTEMPT_MS = 300_000;
+/** Offsets that lie side by side are received at about the same time: one entry for all of them. */
+const PAGE_OFFSETS = 32;
+
+interface Page {
+  /** 0: none. */
+  readonly timesMs: Float64Array;
+  count: number;
+}
 
 /** Of messages that are still there. */
 export class FirstReceives {
   readonly #queue: Queue;
-  readonly #timesMs = new Map<number, number>();
-  #sizeMax = KEPT_MIN;
+  readonly #pages = new Map<number, Page>();
+  #count = 0;
+  #countMax = KEPT_MIN;
 
   constructor(queue: Queue) {
     this.#queue = queue;
   }
 
+  /** How many are remembered. */
+  get size(): number {
+    return this.#count;
+  }
+
   /** The message is received now. Returns when it was for the first time. */
   received(offset: number, isFirst: boolean, nowMs: number): number {
-    if (!isFirst) {
-      const known = this.#timesMs.get(offset);
-      if (known !== undefined) return known;
-    }
-    if (this.#timesMs.size >= this.#sizeMax) this.#forgetGone();
-    this.#timesMs.set(offset, nowMs);
+    const place = offset % PAGE_OFFSETS;
+    const page = this.#pageOf((offset - place) / PAGE_OFFSETS);
+    const knownMs = page.timesMs[place]!;
+    if (knownMs !== 0 && !isFirst) return knownMs;
+    page.timesMs[place] = Math.max(nowMs, 1);
+    if (knownMs !== 0) return nowMs;
+    page.count++;
+    if (++this.#count > this.#countMax) this.#forgetGone();
     return nowMs;
   }
 
+  #pageOf(number: number): Page {
+    let page = this.#pages.get(number);
+    if (page === undefined) {
+      page = { timesMs: new Float64Array(PAGE_OFFSETS), count: 0 };
+      this.#pages.set(number, page);
+    }
+    return page;
+  }
+
   deleted(offset: number): void {
-    this.#timesMs.delete(offset);
+    const place = offset % PAGE_OFFSETS;
+    const number = (offset - place) / PAGE_OFFSETS;
+    const page = this.#pages.get(number);
+    if (page !== undefined) this.#forget(page, number, place);
+  }
+
+  #forget(page: Page, number: number, place: number): void {
+    if (page.timesMs[place] === 0) return;
+    page.timesMs[place] = 0;
+    this.#count--;
+    if (--page.count === 0) this.#pages.delete(number);
   }
 
   clear(): void {
-    this.#timesMs.clear();
+    this.#pages.clear();
+    this.#count = 0;
   }
 
   /** Messages also leave a queue otherwise: they expire, die, are acknowledged by AMQP. */
   #forgetGone(): void {
-    for (const offset of this.#timesMs.keys()) {
-      if (!this.#queue.holds(offset)) this.#timesMs.delete(offset);
+    for (const [number, page] of this.#pages) {
+      for (let place = 0; place < PAGE_OFFSETS; place++) {
+        const isThere = this.#queue.holds(number * PAGE_OFFSETS + place);
+        if (!isThere) this.#forget(page, number, place);
+      }
     }
-    this.#sizeMax = Math.max(KEPT_MIN, this.#timesMs.size * 2);
+    this.#countMax = Math.max(KEPT_MIN, this.#count * 2);
   }
 }
 
