@@ -11,6 +11,6 @@ export { unpackDebianPackages } from './debian-packages.ts';
 export { startElasticmq } from './elasticmq.ts';
 export { kafkaClassPath, startKafka } from './kafka.ts';
 export { copyMavenArtifacts } from './maven.ts';
-export { type NatsPeer, startNats } from './nats.ts';
+export { startNats } from './nats.ts';
 export { freePorts, type Peer, spawnOwned } from './peer-process.ts';
 export { startRabbitmq } from './rabbitmq.ts';
