@@ -32,7 +32,7 @@ export const Counting = { Not: 0, Now: 1, Done: 2 } as const;
 export type Counting = (typeof Counting)[keyof typeof Counting];
 
 /** Most messages that die in one go. */
-const DEATHS_PER_TURN = 2000;
+const DEATHS_PER_TURN = 500;
 
 export class Backlog {
   readonly store: ChunkStore;

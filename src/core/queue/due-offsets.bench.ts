@@ -1,9 +1,10 @@
 /**
  * What a million pending times cost, run by hand: node --expose-gc src/core/queue/due-offsets.bench.ts
  *
- * First DueOffsets alone: memory (typed arrays, room to grow included) and time for each. Then a queue with a
- * million delayed messages that become due in the same millisecond: the longest turn, and how long
- * it is until the last one is ready; and the same with leases that end.
+ * First DueOffsets alone: memory (typed arrays, room to grow included) and time for each. Then a
+ * queue with a million delayed messages that become due in the same millisecond: the longest turn,
+ * and how long it is until the last one is ready; the same with leases that end, and with messages
+ * that expire and go on as dead letters.
  */
 import { QueueRig } from '#test/rigs/queue-rig.ts';
 import { DueOffsets } from './due-offsets.ts';
@@ -53,7 +54,7 @@ async function alone(words: string, timeOf: (i: number) => number): Promise<void
   if (fired !== COUNT / 2) throw new Error(`${fired} fired`);
 }
 
-/** Runs what is due now, turn by turn. */
+/** Runs what is due now, turn by turn, until all are ready in `queue`. */
 function fire(rig: QueueRig, what: string, queue: Queue): void {
   let longestMs = 0;
   const startedAt = cpuMs();
@@ -83,3 +84,13 @@ queue.lease(COUNT, 30_000, rig, () => {});
 console.log(`${queue.unackedCount} leased`);
 rig.nowMs += 30_000;
 fire(rig, 'a million leases over at once', queue);
+queue.purge();
+const expiring = rig.declare('expiring', {
+  ttlMs: 10_000,
+  deadLetterExchange: '',
+  deadLetterRoutingKey: 'dead',
+});
+const dead = rig.declare('dead');
+for (let i = 0; i < COUNT; i++) expiring.publish(message);
+rig.nowMs += 10_000;
+fire(rig, 'a million expire at once', dead);

@@ -10,7 +10,7 @@
 import type { Ports } from '../ports.ts';
 import type { Schedule, Timer } from '../schedule.ts';
 
-const PORTION = 4096;
+const PORTION = 2048;
 const FIRST_ROOM = 16;
 const GROWTH = 1.5;
 /** Offsets to a page: few, because messages that wait may be far apart. */

@@ -173,19 +173,38 @@ test('an exchange that delays is no other exchange', async () => {
   refused({ ...DELAYED, kind: 'topic' });
 });
 
-test('many that are due at once come a portion per turn', async () => {
-  const { rig, queue } = await opened();
+test('many that are due at once come a portion per turn, also those that a restart finds due', async () => {
+  const { rig } = await opened();
   const count = 20_000;
-  for (let i = 0; i < count; i++) rig.publish('e', 'k', delayed('x', 1000 + (i % 7)));
+  const delays = Array.from({ length: count }, (_, i) => 1000 + ((i * 7919) % 30_011));
+  for (const ms of delays) rig.publish('e', 'k', delayed('x', ms));
   await rig.broker.committed();
   rig.ports.nowMs += 2000;
-  for (let turn = 0; queue.readyCount < count; turn++) {
-    assert.ok(turn < 1000, `${queue.readyCount} after ${turn} turns`);
-    rig.broker.tick(rig.ports.nowMs);
-    await nextTurn();
-  }
-  assert.equal(queue.readyCount, count);
+  const inTime = delays.filter((ms) => ms <= 2000).length;
+  await ready(rig, inTime);
+  // What was routed is kept, and then that it waits no longer.
+  await rig.broker.committed();
+  rig.ports.nowMs += 60_000;
+  await rig.restart();
+  await ready(rig, count);
+  const lines = (await drain(rig, rig.namespace.queue('q', null))).slice(inTime);
+  const came = lines.map((line) => -Number(line.split(' ')[1]));
+  const inOrder = delays.filter((ms) => ms > 2000).toSorted((a, b) => a - b);
+  assert.deepEqual(came, inOrder);
   await rig.broker.committed();
   await nextTurn();
   assert.equal(rig.namespace.delays.size, 0);
 });
+
+/** Turns until so many are in the queue, and never all at once. */
+async function ready(rig: BrokerRig, count: number): Promise<void> {
+  const queue = rig.namespace.queue('q', null);
+  for (let turn = 0; queue.readyCount < count; turn++) {
+    assert.ok(turn < 1000, `${queue.readyCount} after ${turn} turns`);
+    const before = queue.readyCount;
+    rig.broker.tick(rig.ports.nowMs);
+    await nextTurn();
+    assert.ok(queue.readyCount - before < 2000, `${queue.readyCount - before} in a turn`);
+  }
+  assert.equal(queue.readyCount, count);
+}

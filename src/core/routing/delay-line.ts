@@ -18,7 +18,9 @@ import { publishTo } from './router.ts';
 import type { Router } from './router.ts';
 
 const PORTION = 512;
-/** Further ones stay in the queue meanwhile. */
+/** Taken from the queue per turn. */
+const TAKE = 4096;
+/** Put in order before the first is routed; further ones stay in the queue meanwhile. */
 const DUE_MAX = 65_536;
 /** Of a full disk. */
 const RETRY_MS = 1000;
@@ -33,16 +35,23 @@ export interface DelayHome {
   readonly router: Router;
 }
 
+function inOrder(a: Due, b: Due): number {
+  return a.timeMs - b.timeMs || a.offset - b.offset;
+}
+
 export class DelayLine implements Delay, Subscriber {
   readonly queue: Queue;
   readonly #home: DelayHome;
   readonly #exchange: Exchange;
   readonly #message = new Message();
   #subscription: Subscription;
+  /** In order; those before `#done` are done. */
   #due: Due[] = [];
-  /** Those before are done. */
   #done = 0;
-  #isSorted = true;
+  /** Not in order yet. */
+  #fresh: Due[] = [];
+  /** There may be more to be put in order before the next is routed. */
+  #isTaking = true;
   #isDeferred = false;
   #closed = false;
 
@@ -72,7 +81,7 @@ export class DelayLine implements Delay, Subscriber {
 
   close(): void {
     this.#closed = true;
-    this.#due = [];
+    this.#due = this.#fresh = [];
   }
 
   /** How many wait for their time, or are on their way. */
@@ -101,9 +110,8 @@ export class DelayLine implements Delay, Subscriber {
 
   /** Subscriber: its time has come. */
   deliver(message: Message, offset: number): void {
-    this.#due.push({ offset, timeMs: message.deliverAtMs });
-    this.#isSorted = false;
-    if (this.#due.length - this.#done >= DUE_MAX) this.#subscription.paused = true;
+    this.#fresh.push({ offset, timeMs: message.deliverAtMs });
+    if (this.#fresh.length >= TAKE) this.#subscription.paused = true;
     this.#runSoon();
   }
 
@@ -131,10 +139,11 @@ export class DelayLine implements Delay, Subscriber {
   }
 
   #run(): void {
-    // More are on their way from disk, and may be due before these.
     const { paused, ended } = this.#subscription;
+    // More are on their way from disk, and may be due before these.
     if (this.queue.isLoading && !paused && !ended) return;
     this.#sort();
+    if (this.#takesMore()) return;
     const routed: number[] = [];
     const unread: number[] = [];
     const end = Math.min(this.#done + PORTION, this.#due.length);
@@ -152,19 +161,40 @@ export class DelayLine implements Delay, Subscriber {
     else {
       this.#due = [];
       this.#done = 0;
-      this.#subscription.paused = false;
+      if (paused) this.#runSoon();
     }
     if (unread.length > 0) this.queue.release(unread, false, hasSpace ? 0 : RETRY_MS);
-    else if (this.#due.length === 0) this.queue.pump();
+  }
+
+  /** True when it took some: they are put in order first. */
+  #takesMore(): boolean {
+    const count = this.#due.length - this.#done;
+    if (!this.#subscription.paused) return false;
+    if (count >= DUE_MAX) this.#isTaking = false;
+    else if (count <= DUE_MAX / 2) this.#isTaking = true;
+    if (!this.#isTaking) return false;
+    this.#subscription.paused = false;
+    this.queue.pump();
+    return this.#fresh.length > 0;
   }
 
   #sort(): void {
-    if (this.#isSorted) return;
-    this.#due = this.#due
-      .slice(this.#done)
-      .toSorted((a, b) => a.timeMs - b.timeMs || a.offset - b.offset);
+    const fresh = this.#fresh.toSorted(inOrder);
+    this.#fresh = [];
+    if (fresh.length === 0) return;
+    if (this.#done >= DUE_MAX) {
+      this.#due = this.#due.slice(this.#done);
+      this.#done = 0;
+    }
+    const due = this.#due;
+    const last = due.at(-1);
+    // Nearly always: the queue gives them out by their time, a portion after the other.
+    if (last === undefined || inOrder(last, fresh[0]!) <= 0) {
+      for (const each of fresh) due.push(each);
+      return;
+    }
+    this.#due = [...due.slice(this.#done), ...fresh].toSorted(inOrder);
     this.#done = 0;
-    this.#isSorted = true;
   }
 
   #settle(offsets: readonly number[]): void {

@@ -59,18 +59,21 @@ export class Router {
 
   /** Null: each message decides. */
   #find(exchange: Exchange, routingKey: string): readonly Destination[] | null {
-    const { matcher } = exchange;
-    if (!exchange.isDefault && !matcher.needsHeaders && exchange.delay === null) {
-      const matched = this.#matched;
-      matched.length = 0;
-      matcher.match(routingKey, null, matched);
-      const ends = endsOf(matched);
-      const isEnd = matched.length > 0 || exchange.options.alternateExchange === null;
-      if (ends !== null && isEnd) return ends;
-    }
+    const ends = exchange.delay === null ? this.#endsBy(exchange, routingKey) : null;
+    if (ends !== null) return ends;
     const walk = new Walk(this.#tables, this.#envelopes, [routingKey], null);
     walk.from(exchange);
     return walk.needsMessage ? null : walk.targets();
+  }
+
+  /** The usual case, without a walk: the key alone decides and nothing leads on. Else null. */
+  #endsBy(exchange: Exchange, routingKey: string): readonly Destination[] | null {
+    if (exchange.isDefault || exchange.matcher.needsHeaders) return null;
+    const matched = this.#matched;
+    matched.length = 0;
+    exchange.matcher.match(routingKey, null, matched);
+    const isEnd = matched.length > 0 || exchange.options.alternateExchange === null;
+    return isEnd ? endsOf(matched) : null;
   }
 
   /** The destinations of this one message. */
@@ -101,8 +104,12 @@ export class Router {
     return walk.targets();
   }
 
-  /** As `targetsOfMany`, of a message whose envelope is known. */
+  /** As `targetsOfMany`, of a message that was delayed. */
   targetsBy(exchange: Exchange, envelope: Envelope): readonly Destination[] {
+    if (envelope.routingKeys === null) {
+      const ends = this.#endsBy(exchange, envelope.routingKey);
+      if (ends !== null) return ends;
+    }
     const routingKeys = envelope.routingKeys ?? [envelope.routingKey];
     const walk = new Walk(this.#tables, this.#envelopes, routingKeys, () => envelope);
     walk.from(exchange);
