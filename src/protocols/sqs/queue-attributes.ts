@@ -204,7 +204,12 @@ const READ_ONLY: Readonly<Record<string, (queue: Queue, context: QueueContext) =
 const NAMES = [...Object.keys(READ_ONLY), ...Object.keys(SETTABLE)];
 const KNOWN = new Set(NAMES);
 
-function unknownAttribute(name: string): SqsError {
+/** `name` may be asked of a queue. */
+export function isQueueAttribute(name: string): boolean {
+  return KNOWN.has(name);
+}
+
+export function unknownAttribute(name: string): SqsError {
   return new SqsError('InvalidAttributeName', `Unknown Attribute ${name}.`);
 }
 

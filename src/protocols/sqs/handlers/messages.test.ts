@@ -224,6 +224,14 @@ test('system attributes: those that are asked for', async () => {
       ApproximateFirstReceiveTimestamp: '1700000000010',
     },
   );
+  // The older list is that of a queue's attributes too; those are no message's.
+  assert.deepEqual(await ask({ AttributeNames: ['VisibilityTimeout'] }), {});
+  for (const names of [
+    { AttributeNames: ['Foo'] },
+    { MessageSystemAttributeNames: ['SenderId', 'Foo'] },
+  ]) {
+    await assert.rejects(ask(names), refusal('InvalidAttributeName', 'Unknown Attribute Foo.'));
+  }
   await assert.rejects(
     rig.send('q', 'x', {
       MessageSystemAttributes: { Foo: MessageSystemAttributes.AWSTraceHeader },

@@ -5,7 +5,12 @@ import type { Input } from '../actions.ts';
 import { invalidValue } from '../errors.ts';
 import type { SqsNode } from '../node.ts';
 import { checkId, wrongForQueueType } from '../outgoing-checks.ts';
-import { VISIBILITY_SECONDS_MAX, WAIT_SECONDS_MAX } from '../queue-attributes.ts';
+import {
+  isQueueAttribute,
+  unknownAttribute,
+  VISIBILITY_SECONDS_MAX,
+  WAIT_SECONDS_MAX,
+} from '../queue-attributes.ts';
 import { Annotation } from '../queue-draft.ts';
 import { ReceivedMessages } from '../received-messages.ts';
 import { Reception } from '../reception.ts';
@@ -13,11 +18,25 @@ import type { ReceptionOptions } from '../reception.ts';
 import type { SqsQueue, SqsQueues } from '../sqs-queues.ts';
 
 const COUNT_MAX = 10;
+/** Those of messages, and all of them. */
+const SYSTEM_NAMES: ReadonlySet<string> = new Set([
+  'All',
+  'SenderId',
+  'SentTimestamp',
+  'ApproximateReceiveCount',
+  'ApproximateFirstReceiveTimestamp',
+  'SequenceNumber',
+  'MessageDeduplicationId',
+  'MessageGroupId',
+  'AWSTraceHeader',
+  'DeadLetterQueueSourceArn',
+]);
 
 export function receiveMessage(node: SqsNode, queues: SqsQueues): Handler<'ReceiveMessage'> {
   return (call, input) => {
     const target = queues.get(call.queueName);
     const options = receptionOptions(target, input);
+    checkNames(input);
     const shown = new ReceivedMessages(node, queues, target, call.site, input);
     return new Reception(node, call, target, shown, options).start();
   };
@@ -46,6 +65,19 @@ function receptionOptions(target: SqsQueue, input: Input<'ReceiveMessage'>): Rec
     visibilityMs: visibility === undefined ? (leaseMs ?? LEASE_MS_DEFAULT) : visibility * 1000,
     attemptId,
   };
+}
+
+/** The older list may name attributes of queues too, which say nothing of a message. Throws SqsError
+ * InvalidAttributeName. */
+function checkNames(input: Input<'ReceiveMessage'>): void {
+  const { AttributeNames: older, MessageSystemAttributeNames: names } = input;
+  if (names !== undefined) {
+    for (const name of names) if (!SYSTEM_NAMES.has(name)) throw unknownAttribute(name);
+  }
+  if (older === undefined) return;
+  for (const name of older) {
+    if (!SYSTEM_NAMES.has(name) && !isQueueAttribute(name)) throw unknownAttribute(name);
+  }
 }
 
 /** Throws SqsError. */
