@@ -41,7 +41,7 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     super(parts, null);
     this.#parts = parts;
     this.folder = parts.place.folder;
-    this.#time = new TimeMachine(parts.clock, parts.server);
+    this.#time = new TimeMachine(parts.clock, parts.server, () => parts.fate.check());
   }
 
   /** Throws TypeError for options that cannot be, Error for ports and folders that cannot. */
@@ -58,7 +58,7 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     const fail = (error: unknown): void => {
       if (!fate.fail(error)) return;
       server?.destroy();
-      recorder?.end(fate.failure!);
+      recorder?.close(fate.failure!);
     };
     try {
       server = await composeServer({
@@ -77,18 +77,19 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     const bounds = spyBoundsOf(options.spy);
     core.observer = recorder = bounds === null ? null : new Recorder(core, bounds);
     const credentials = credentialsOf(options.users);
-    return new EmbeddedBroker({
+    const broker: EmbeddedBroker = new EmbeddedBroker({
       core: core.defaultNamespace,
       addresses: new Addresses(bound, credentials),
       fate,
       recorder,
-      close: () => end({ server, place, fate, recorder }),
+      close: () => broker.#end(),
       server,
       clock,
       place,
       credentials,
       ports: settings.ports,
     });
+    return broker;
   }
 
   get http(): HttpAddress {
@@ -134,6 +135,23 @@ export class EmbeddedBroker extends EmbeddedNamespace implements Broker {
     return new EmbeddedNamespace({ core, addresses: own, fate, recorder, close }, name);
   }
 
+  /** What is under way ends first: nothing is opened or moved once the server has stopped. */
+  async #end(): Promise<void> {
+    const { server, place, fate, recorder } = this.#parts;
+    fate.isClosed = true;
+    recorder?.close(fate.failure ?? new Error('the broker was closed'));
+    try {
+      const underWay = Promise.allSettled([this.#time.stopped(), ...this.#namespaces.values()]);
+      const stop = async (): Promise<unknown> => fate.failure ?? server.stop(GOODBYE_MS);
+      await fate.unlessFailed(underWay.then(stop));
+    } finally {
+      await place.leave();
+      // Handles are closed by the event loop, after this turn.
+      await nextTurn();
+      await nextTurn();
+    }
+  }
+
   async advance(ms: number): Promise<void> {
     checkStep(ms);
     await this.#parts.fate.during(() => this.#time.advance(ms));
@@ -150,23 +168,4 @@ function refused(error: unknown): never {
 function freePorts({ kafka, nats, sqs }: ServerSettings['ports']): ProtocolPorts {
   const free = (port: number | null): number | null => (port === null ? null : 0);
   return { kafka: free(kafka), nats: free(nats), sqs: free(sqs) };
-}
-
-async function end({
-  server,
-  place,
-  fate,
-  recorder,
-}: Pick<BrokerParts, 'server' | 'place' | 'fate' | 'recorder'>): Promise<void> {
-  recorder?.end(fate.failure ?? new Error('the broker was closed'));
-  try {
-    if (fate.failure === null) await fate.during(() => server.stop(GOODBYE_MS));
-  } finally {
-    fate.isClosed = true;
-    await place.leave();
-    // Handles are closed by the event loop, after this turn.
-    await nextTurn();
-    await nextTurn();
-  }
-  if (fate.failure !== null) throw fate.failure;
 }

@@ -4,6 +4,7 @@
  */
 export class Fate {
   failure: Error | null = null;
+  /** Or about to be: nothing new is begun. */
   isClosed = false;
   readonly #failing = Promise.withResolvers<never>();
 
@@ -29,6 +30,10 @@ export class Fate {
   /** As `work`, but rejects when the broker fails meanwhile. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.check();
-    return Promise.race([work(), this.#failing.promise]);
+    return this.unlessFailed(work());
+  }
+
+  unlessFailed<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#failing.promise]);
   }
 }

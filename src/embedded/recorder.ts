@@ -41,6 +41,8 @@ export class Recorder implements Observer {
   readonly #bounds: RecorderBounds;
   readonly #waiters = new Set<Waiter>();
   #kept: Kept[] = [];
+  /** The number of the first entry. */
+  #start = 0;
   #count = 0;
   #bytes = 0;
   #told = true;
@@ -53,12 +55,28 @@ export class Recorder implements Observer {
 
   /** All that is kept, oldest first. */
   messages(): Recorded[] {
-    return this.#kept.flatMap((it) => (it.messages ??= it.unpack()));
+    return this.#kept.flatMap(messagesOf);
   }
 
-  /** Forgets what `chosen` says. */
+  /** Where the next that comes will be: entries are counted, and an entry is one message or the
+   * messages of one batch. */
+  get end(): number {
+    return this.#start + this.#kept.length;
+  }
+
+  /** Calls `visit` with what is kept from entry `from` on, until it returns true. */
+  visit(from: number, visit: (message: Recorded, entry: number) => boolean): void {
+    for (let at = Math.max(from, this.#start); at < this.end; at++) {
+      for (const message of messagesOf(this.#kept[at - this.#start]!)) {
+        if (visit(message, at)) return;
+      }
+    }
+  }
+
+  /** Forgets what `chosen` says. The rest is counted anew. */
   clear(chosen: (message: SpiedMessage) => boolean): void {
     const left = this.messages().filter((it) => !chosen(it));
+    this.#start = this.end;
     this.#kept = left.map((it) => ({
       count: 1,
       bytes: it.body.length,
@@ -81,7 +99,7 @@ export class Recorder implements Observer {
   }
 
   /** Nothing will come any more. */
-  end(error: Error): void {
+  close(error: Error): void {
     this.#ended ??= error;
     for (const waiter of this.#waiters) waiter.fail(error);
     this.#waiters.clear();
@@ -204,6 +222,7 @@ export class Recorder implements Observer {
       this.dropped += oldest.count;
     }
     if (first > 0) this.#kept.splice(0, first);
+    this.#start += first;
     if (this.#waiters.size > 0 && this.#told) this.#tellSoon();
   }
 
@@ -215,6 +234,10 @@ export class Recorder implements Observer {
       for (const waiter of this.#waiters) waiter.look();
     });
   }
+}
+
+function messagesOf(kept: Kept): readonly Recorded[] {
+  return (kept.messages ??= kept.unpack());
 }
 
 function circumstances(

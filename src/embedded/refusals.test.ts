@@ -74,6 +74,9 @@ test('a port or folder that is taken is told without the flags of the command', 
   });
   await first.close();
   await rm(folder, { recursive: true });
+  await assert.rejects(startBroker({ store: { folder: join(import.meta.filename, 'x') } }), {
+    message: /^the data folder .* cannot be used \(ENOTDIR/,
+  });
 });
 
 describe('what cannot be done is refused', () => {

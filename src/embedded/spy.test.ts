@@ -201,6 +201,19 @@ describe('next', () => {
   });
 });
 
+test('one after the other costs no more the more there are', async () => {
+  await using broker = await startBroker();
+  const count = 10_000;
+  const sent = Array.from({ length: count }, (_, i) => broker.publish('q', String(i)));
+  await Promise.all(sent);
+  const fromMs = performance.now();
+  for (let i = 0; i < count; i++) {
+    assert.equal((await broker.spy.next({ event: 'published' })).text, String(i));
+  }
+  const tookMs = performance.now() - fromMs;
+  assert.ok(tookMs < 5_000, `${Math.round(tookMs)} ms`);
+});
+
 describe('what is kept', () => {
   test('is bounded; what goes is counted', async () => {
     await using broker = await startBroker({ spy: { messages: 3 } });

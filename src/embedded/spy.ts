@@ -19,6 +19,8 @@ export class SpyView implements Spy {
   readonly #namespace: string | null;
   /** What an earlier `next` gave out. */
   readonly #taken = new WeakSet<SpiedMessage>();
+  /** Before this entry of the recorder all is given out. */
+  #from = 0;
 
   constructor(recorder: Recorder, namespace: string | null) {
     this.#recorder = recorder;
@@ -49,10 +51,13 @@ export class SpyView implements Spy {
         clearTimeout(timer);
         this.#recorder.unwait(waiter);
       };
+      // What did not match will not match later.
+      let from = this.#from;
       const waiter: Waiter = {
         look: () => {
           try {
-            const found = this.#take(matches);
+            const found = this.#take(matches, from);
+            from = this.#recorder.end;
             if (!found) return;
             finish();
             resolve(found);
@@ -83,9 +88,19 @@ export class SpyView implements Spy {
     return this.#namespace === null || message.namespace === this.#namespace;
   }
 
-  #take(matches: Matches): SpiedMessage | undefined {
-    const found = this.#all().find((it) => !this.#taken.has(it) && matches(it));
-    if (found) this.#taken.add(found);
+  #take(matches: Matches, from: number): SpiedMessage | null {
+    const isFromStart = from <= this.#from;
+    let found: SpiedMessage | null = null;
+    let left = this.#recorder.end;
+    this.#recorder.visit(from, (message, entry) => {
+      if (!this.#sees(message) || this.#taken.has(message)) return false;
+      left = Math.min(left, entry);
+      if (!matches(message)) return false;
+      found = message;
+      this.#taken.add(message);
+      return true;
+    });
+    if (isFromStart) this.#from = left;
     return found;
   }
 

@@ -134,6 +134,16 @@ describe('the end', () => {
         await broker.advance(60_000);
         await broker.close();
       }
+      for (const first of ['advance', 'namespace', 'close']) {
+        const broker = await startBroker();
+        const calls = {
+          advance: () => broker.advance(86_400_000),
+          namespace: () => broker.namespace('late'),
+          close: () => broker.close(),
+        };
+        const order = [first, ...Object.keys(calls).filter((it) => it !== first)];
+        await Promise.allSettled(order.map((it) => calls[it]()));
+      }
       const left = process.getActiveResourcesInfo().filter((it) => /Server|Timeout|Immediate/.test(it));
       console.log('left: ' + left.join());`;
     const args = ['--input-type=module', '--eval', script];

@@ -16,12 +16,20 @@ const QUIET_MAX = 1_000;
 export class TimeMachine {
   readonly #clock: VirtualClock;
   readonly #server: RunningServer;
+  readonly #check: () => void;
   /** Advances wait for each other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(clock: VirtualClock, server: RunningServer) {
+  /** `check` throws when time is not to go on. */
+  constructor(clock: VirtualClock, server: RunningServer, check: () => void) {
     this.#clock = clock;
     this.#server = server;
+    this.#check = check;
+  }
+
+  /** Resolves when no advance is under way. */
+  async stopped(): Promise<void> {
+    await this.#last;
   }
 
   advance(ms: number): Promise<void> {
@@ -31,6 +39,7 @@ export class TimeMachine {
   }
 
   async #advance(ms: number): Promise<void> {
+    this.#check();
     const { broker } = this.#server;
     // What clients sent before this call is older than it.
     await this.#settled();
@@ -65,7 +74,10 @@ export class TimeMachine {
       atMs = nextMs;
       broker.tick(nextMs);
       // Most moments are timers that look and wait on: nothing follows from them.
-      if (!this.#server.isIdle() || ++quiet % QUIET_MAX === 0) await this.#settled();
+      if (!this.#server.isIdle() || ++quiet % QUIET_MAX === 0) {
+        await this.#settled();
+        this.#check();
+      }
       if (atMs === endMs && broker.schedule.nextMs > endMs) return;
     }
   }

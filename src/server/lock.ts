@@ -9,8 +9,8 @@
  *
  * Beside it, `lock-owner.json` says who holds it, for the message only.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ExitCode, RefusedStart } from './refused-start.ts';
 
@@ -28,7 +28,7 @@ export function lockDataFolder(folder: string): DataFolderLock {
   const ownerFile = join(folder, 'lock-owner.json');
   let database: DatabaseSync | null = null;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     database = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
     // Journal in memory: the lock must leave no second file behind.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
@@ -38,6 +38,17 @@ export function lockDataFolder(folder: string): DataFolderLock {
     throw refusal(folder, ownerFile, error);
   }
   return hold(database);
+}
+
+/** Node's own `recursive` goes round for ever where nothing can be made, as in /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 function hold(database: DatabaseSync): DataFolderLock {

@@ -35,7 +35,8 @@ export class Pacemaker {
   readonly #clock: Clock;
   readonly #faults: Faults;
   readonly #connectionTimer: NodeJS.Timeout;
-  #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
   /** When `#timer` fires. */
   #wakeAtMs = 0;
 
@@ -50,21 +51,22 @@ export class Pacemaker {
     this.#connections = connections;
     this.#clock = clock;
     this.#faults = faults;
-    this.#timer = this.#sleep();
+    this.#sleep();
     broker.schedule.whenEarlier = this.#wakeEarlier;
     this.#connectionTimer = setInterval(this.#tickConnections, CONNECTION_TICK_MS);
   }
 
   /** The clock was moved by somebody: runs what is due. */
   beat(): void {
+    if (this.#isStopped) return;
     const nowMs = this.#clock.now();
     this.#broker.tick(nowMs);
     for (const it of this.#connections) it.tick(nowMs);
-    clearTimeout(this.#timer);
-    this.#timer = this.#sleep();
+    this.#sleep();
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#broker.schedule.whenEarlier = () => {};
     clearTimeout(this.#timer);
     clearInterval(this.#connectionTimer);
@@ -78,7 +80,7 @@ export class Pacemaker {
     } catch (error) {
       this.#faults.caught(error);
     }
-    this.#timer = this.#sleep();
+    this.#sleep();
   };
 
   readonly #tickConnections = (): void => {
@@ -92,17 +94,19 @@ export class Pacemaker {
 
   readonly #wakeEarlier = (): void => {
     if (this.#broker.schedule.nextMs + GAP_MS >= this.#wakeAtMs) return;
-    clearTimeout(this.#timer);
-    this.#timer = this.#sleep();
+    this.#sleep();
   };
 
-  #sleep(): NodeJS.Timeout {
+  /** Not after the end, which what has just run may have been. */
+  #sleep(): void {
+    clearTimeout(this.#timer);
+    if (this.#isStopped) return;
     const nowMs = this.#clock.now();
     const isIdle = this.#connections.every((it) => it.connectionCount === 0);
     const longestMs = isIdle ? IDLE_SLEEP_MS_MAX : BUSY_SLEEP_MS_MAX;
     const untilNextMs = this.#broker.schedule.nextMs - nowMs;
     const sleepMs = Math.max(GAP_MS, Math.min(untilNextMs, longestMs));
     this.#wakeAtMs = nowMs + sleepMs;
-    return setTimeout(this.#tickBroker, sleepMs);
+    this.#timer = setTimeout(this.#tickBroker, sleepMs);
   }
 }
