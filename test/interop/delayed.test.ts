@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect, headers } from '@nats-io/transport-node';
 import amqplib, { type ChannelModel, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { eventually, startTestServer, type TestServer } from '#test/drive/server.ts';
 
 const LATE_MS_MAX = 50;
@@ -37,6 +39,23 @@ function publish(exchange: string, key: string, delay: unknown, options: object 
   const headers = delay === undefined ? {} : { 'x-delay': delay };
   channel.publish(exchange, key, Buffer.from(String(delay)), { headers, ...options });
   return Date.now();
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
+
+/** The next `count` messages of `queue`, as soon as they are there. */
+async function taken(queue: string, count: number): Promise<string[]> {
+  const came: string[] = [];
+  const { consumerTag } = await channel.consume(
+    queue,
+    (message) => came.push(message!.content.toString()),
+    { noAck: true },
+  );
+  await eventually(() => came.length >= count);
+  await channel.cancel(consumerTag);
+  return came;
 }
 
 test('each message comes at its time, within 50 ms, and says that it was delayed', async () => {
@@ -125,6 +144,78 @@ test('what cannot be declared or published is refused in the words of the plugin
   await channel.assertExchange('known', TYPE, {});
 });
 
+test('headers decide where a message goes when its time has come', async () => {
+  const queue = await declared('by-headers', 'headers');
+  await channel.bindQueue(queue, 'by-headers', '', { 'x-match': 'all', colour: 'red' });
+  for (const colour of ['red', 'blue']) {
+    for (const delay of [0, 80]) {
+      const headers = { colour, 'x-delay': delay };
+      channel.publish('by-headers', '', Buffer.from(`${colour} ${delay}`), { headers });
+    }
+  }
+  await channel.waitForConfirms();
+  assert.deepEqual(await taken(queue, 1), ['red 0']);
+  assert.deepEqual(await taken(queue, 1), ['red 80']);
+  assert.equal((await channel.checkQueue(queue)).messageCount, 0);
+});
+
+test('the confirm says that it is kept, and does not wait for its time', async () => {
+  const queue = await declared('confirmed', 'direct', { durable: true });
+  await channel.bindQueue(queue, 'confirmed', 'k');
+  const startedAt = Date.now();
+  publish('confirmed', 'k', 60_000, { persistent: true });
+  await channel.waitForConfirms();
+  assert.ok(Date.now() - startedAt < 5000);
+  assert.equal((await channel.checkQueue(queue)).messageCount, 0);
+  await channel.deleteExchange('confirmed');
+});
+
+test('a queue that is deleted meanwhile gets nothing, and the exchange goes on', async () => {
+  await channel.assertExchange('outlives', TYPE, { arguments: { 'x-delayed-type': 'direct' } });
+  for (const name of ['deleted', 'stays']) {
+    await channel.assertQueue(name);
+    await channel.bindQueue(name, 'outlives', name);
+    publish('outlives', name, 100);
+  }
+  await channel.waitForConfirms();
+  await channel.deleteQueue('deleted');
+  assert.deepEqual(await taken('stays', 1), ['100']);
+  await channel.assertQueue('deleted');
+  assert.equal((await channel.checkQueue('deleted')).messageCount, 0);
+  await channel.bindQueue('deleted', 'outlives', 'deleted');
+  publish('outlives', 'deleted', 50);
+  assert.deepEqual(await taken('deleted', 1), ['50']);
+  for (const name of ['deleted', 'stays']) await channel.deleteQueue(name);
+});
+
+test('what other protocols publish with an x-delay waits too, when a binding brings it here', async () => {
+  const queue = await declared('everybody', 'fanout', { durable: true });
+  await channel.bindQueue(queue, 'everybody', '');
+  const namespace = server.broker.defaultNamespace;
+  namespace.createTopic('later', { partitions: 1, replicationFactor: 1, config: {} });
+  namespace.bind('later', { kind: 'exchange', name: 'everybody' }, '#', {});
+  await channel.bindExchange('everybody', 'amq.topic', 'later.nats');
+  const kafka = new Kafka({ brokers: [server.kafka], logLevel: logLevel.NOTHING });
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  const nats = await connect({ servers: server.nats });
+  try {
+    await producer.connect();
+    const startedAt = Date.now();
+    const record = { value: 'by kafka', headers: { 'x-delay': '300' } };
+    await producer.send({ topic: 'later', messages: [record] });
+    const delay = headers();
+    delay.set('x-delay', '300');
+    nats.publish('later.nats', 'by nats', { headers: delay });
+    await nats.flush();
+    assert.equal((await channel.checkQueue(queue)).messageCount, 0);
+    assert.deepEqual((await taken(queue, 2)).toSorted(byText), ['by kafka', 'by nats']);
+    assert.ok(Date.now() - startedAt >= 300);
+  } finally {
+    await producer.disconnect();
+    await nats.close();
+  }
+});
+
 test('what waits goes with its exchange', async () => {
   await declared('gone', 'fanout', { durable: true });
   publish('gone', '', 60);
@@ -138,8 +229,9 @@ test('what waits goes with its exchange', async () => {
   assert.equal(message && message.content.toString(), '120');
 });
 
-test('survives a restart, and comes at its time or as soon as somebody is there to bring it', async () => {
+test('survives a restart, and comes at its time or as soon as somebody is there to bring it', async (t) => {
   const dataFolder = mkdtempSync(join(tmpdir(), 'posthorn-delayed-'));
+  t.after(() => rmSync(dataFolder, { recursive: true, force: true }));
   const first = await startTestServer({ dataFolder, sync: 'commit' });
   const one = await amqplib.connect(first.amqpUrl);
   const publisher = await one.createConfirmChannel();
@@ -157,6 +249,7 @@ test('survives a restart, and comes at its time or as soon as somebody is there 
   await one.close();
   await first.stop();
   const second = await startTestServer({ dataFolder, sync: 'commit' });
+  t.after(() => second.stop());
   const two = await amqplib.connect(second.amqpUrl);
   const consumer = await two.createChannel();
   const came: string[] = [];
@@ -164,6 +257,4 @@ test('survives a restart, and comes at its time or as soon as somebody is there 
   await eventually(() => came.length === 3);
   assert.deepEqual(came.at(-1), '2500');
   await two.close();
-  await second.stop();
-  rmSync(dataFolder, { recursive: true, force: true });
 });
