@@ -231,7 +231,6 @@ test('what waits goes with its exchange', async () => {
 
 test('survives a restart, and comes at its time or as soon as somebody is there to bring it', async (t) => {
   const dataFolder = mkdtempSync(join(tmpdir(), 'posthorn-delayed-'));
-  t.after(() => rmSync(dataFolder, { recursive: true, force: true }));
   const first = await startTestServer({ dataFolder, sync: 'commit' });
   const one = await amqplib.connect(first.amqpUrl);
   const publisher = await one.createConfirmChannel();
@@ -249,7 +248,10 @@ test('survives a restart, and comes at its time or as soon as somebody is there 
   await one.close();
   await first.stop();
   const second = await startTestServer({ dataFolder, sync: 'commit' });
-  t.after(() => second.stop());
+  t.after(async () => {
+    await second.stop();
+    rmSync(dataFolder, { recursive: true, force: true });
+  });
   const two = await amqplib.connect(second.amqpUrl);
   const consumer = await two.createChannel();
   const came: string[] = [];
