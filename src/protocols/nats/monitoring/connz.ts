@@ -40,8 +40,8 @@ export interface ConnectionFigures {
   readonly version: string;
   readonly user: string;
   readonly subscriptionCount: number;
-  /** Of a closed connection that had many: none. */
-  readonly subscriptions: readonly SubscriptionDetail[];
+  /** Made when it is asked for: there may be a million. Of a closed connection that had many: none. */
+  subscriptions(): readonly SubscriptionDetail[];
 }
 
 export function figuresOf(
@@ -50,7 +50,8 @@ export function figuresOf(
   reason: string | null = null,
 ): ConnectionFigures {
   const { peer, options, keepalive, subscriptions } = connection;
-  const isKept = stopMs === null || subscriptions.size <= CLOSED_SUBSCRIPTIONS_MAX;
+  const details = (): SubscriptionDetail[] =>
+    Array.from(subscriptions.values(), subscriptionDetail);
   return {
     id: connection.id,
     ip: peer.remoteAddress,
@@ -72,8 +73,14 @@ export function figuresOf(
     version: options.version,
     user: connection.user,
     subscriptionCount: subscriptions.size,
-    subscriptions: isKept ? Array.from(subscriptions.values(), subscriptionDetail) : [],
+    subscriptions: stopMs === null ? details : keep(details, subscriptions.size),
   };
+}
+
+/** What there was when the connection ended. */
+function keep(details: () => SubscriptionDetail[], count: number): () => SubscriptionDetail[] {
+  const kept = count <= CLOSED_SUBSCRIPTIONS_MAX ? details() : [];
+  return () => kept;
 }
 
 type Order = (it: ConnectionFigures) => number | string;
@@ -126,14 +133,17 @@ export function connz(node: NatsNode, given: ReadonlyMap<string, string>): objec
     connections: shown.map((it) => ({
       ...connectionInfo(it, nowMs),
       ...(showsUser ? { authorized_user: it.user } : {}),
-      ...(shows === 'list' && it.subscriptions.length > 0
-        ? { subscriptions_list: it.subscriptions.map(({ subject }) => subject) }
-        : {}),
-      ...(shows === 'detail' && it.subscriptions.length > 0
-        ? { subscriptions_list_detail: it.subscriptions }
-        : {}),
+      ...(shows === false ? {} : subscriptionsInfo(it, shows)),
     })),
   };
+}
+
+function subscriptionsInfo(figures: ConnectionFigures, shows: 'list' | 'detail'): object {
+  const details = figures.subscriptions();
+  if (details.length === 0) return {};
+  return shows === 'detail'
+    ? { subscriptions_list_detail: details }
+    : { subscriptions_list: details.map(({ subject }) => subject) };
 }
 
 function orderOf(query: Query): Order {
