@@ -79,6 +79,11 @@ describe('what an SDK signed is taken:', () => {
     }
   });
 
+  test('with a session token, also of a client whose clock is wrong', () => {
+    const by = check(SIGNED_AT_MS + 14 * MINUTE_MS);
+    assert.equal(verify(vector('with a session token'), by), 'alice');
+  });
+
   test('a presigned URL as long as it says', () => {
     assert.equal(verify(vector('a presigned URL'), check(SIGNED_AT_MS + 600_000)), 'alice');
   });
@@ -218,6 +223,22 @@ const REFUSED: readonly [string, Signed, SqsErrorName, RegExp][] = [
     /'x-more' is not there/,
   ],
   [
+    'a signed header that is named twice',
+    changed(JSON_REQUEST, ';host;', ';host;host;'),
+    'InvalidSignatureException',
+    /names what is not there, or twice/,
+  ],
+  [
+    'more signed headers than there are fields',
+    changed(
+      JSON_REQUEST,
+      ';host;',
+      `;host;${Array.from({ length: 50 }, (_, i) => `x-${i};`).join('')}`,
+    ),
+    'InvalidSignatureException',
+    /names what is not there, or twice/,
+  ],
+  [
     'parts that are not there',
     changed(JSON_REQUEST, AUTHORIZATION, 'Authorization: AWS4-HMAC-SHA256 Credential=alice'),
     'IncompleteSignatureException',
@@ -308,6 +329,8 @@ describe('refused:', () => {
       'Signature not yet current: 20231114T221320Z is still later than 20231114T221319Z ' +
         '(20231114T215819Z + 15 min.)',
     );
+    const withToken = refusal(WITH_TOKEN, check(SIGNED_AT_MS + 16 * MINUTE_MS));
+    assert.match(withToken.message, /^Signature expired: /);
     const expired = refusal(PRESIGNED, check(SIGNED_AT_MS + 601_000));
     assert.match(expired.message, /^Signature expired: /);
   });

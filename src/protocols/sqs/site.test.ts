@@ -67,6 +67,50 @@ describe('a queue is found', () => {
     assert.equal(await arn(''), 'us-east-1');
   });
 
+  test('each request of a connection is answered by what it says itself', async () => {
+    const ask = async (host: string, region: string, ...more: string[]): Promise<string> => {
+      const credential = `a/20230101/${region}/sqs/aws4_request`;
+      const { body } = await peer.ask(
+        jsonRequest(
+          'GetQueueAttributes',
+          { QueueUrl: ORDERS, AttributeNames: ['QueueArn'] },
+          {
+            fields: [
+              `Authorization: AWS4-HMAC-SHA256 Credential=${credential}, x=${host}`,
+              ...more,
+            ],
+          },
+        ),
+      );
+      return /arn:aws:sqs:([^:]*):/.exec(body)![1]!;
+    };
+    assert.equal(await ask('a', 'eu-west-3'), 'eu-west-3');
+    assert.equal(await ask('b', 'eu-west-3'), 'eu-west-3');
+    assert.equal(await ask('b', 'eu-west-1'), 'eu-west-1', 'of the same length');
+    assert.equal(await ask('b', 'us-east-2'), 'us-east-2');
+    assert.equal(await ask('b', 'us-east'), 'us-east', 'shorter');
+    assert.equal(await ask('b', 'us-east-2'), 'us-east-2', 'longer');
+    const url = async (...fields: string[]): Promise<string> => {
+      const request = jsonRequest('GetQueueUrl', { QueueName: 'orders' }, { fields });
+      const { body } = await peer.ask(request);
+      return (JSON.parse(body) as { QueueUrl: string }).QueueUrl;
+    };
+    const signed = 'Authorization: AWS4-HMAC-SHA256 Credential=a/1/eu-west-3/sqs/aws4_request, x=1';
+    assert.equal(await url(signed), QueueUrl);
+    assert.equal(
+      await url(signed, 'X-Forwarded-Host: queues.example'),
+      'http://queues.example/000000000000/orders',
+    );
+    assert.equal(await url(signed), QueueUrl);
+    assert.equal(await url(signed, 'X-Forwarded-Proto: https'), QueueUrl.replace('http', 'https'));
+    assert.equal(await url(signed), QueueUrl);
+    const elsewhere = jsonRequest('GetQueueUrl', { QueueName: 'orders' }, { fields: [signed] })
+      .toString('latin1')
+      .replace('localhost:9324', 'otherhost:9324');
+    const { body } = await peer.ask(Buffer.from(elsewhere, 'latin1'));
+    assert.match(body, /http:\/\/otherhost:9324\//);
+  });
+
   test('over TLS the URL says so', async () => {
     const secured = new SqsPeer(memory, sqsOf(memory));
     secured.driven.sink.secured = true;
