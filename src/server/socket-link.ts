@@ -30,6 +30,8 @@ const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 /** How long a peer may take nothing of what waits for it, where its protocol has no limit of its own: it
  * is gone without a word, or does not read. */
 const STUCK_MS_MAX = 600_000;
+/** What a socket's buffer in the kernel has room for, when it is empty. */
+const AT_ONCE_BYTES_MAX = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 /** How long a peer may take to close its side after we ended ours. */
 const END_GRACE_MS = 5_000;
@@ -206,7 +208,7 @@ export class SocketLink implements ByteSink {
       this.#release(owners);
       return;
     }
-    if (parts.length === 1 && this.#isPlain) this.#writeAlone(parts[0]!, owners);
+    if (parts.length === 1 && this.#isTakenAtOnce(parts[0]!)) this.#writeAlone(parts[0]!, owners);
     else this.#writeAll(parts, owners);
     if (this.#wire.writableLength > UNREAD_BYTES_MAX && !this.#pausedByOutput) {
       this.#pausedByOutput = true;
@@ -274,8 +276,13 @@ export class SocketLink implements ByteSink {
     if (last > 0) this.#wire.uncork();
   }
 
+  /** It nearly always is: little, and nothing waits before it. */
+  #isTakenAtOnce(part: Uint8Array): boolean {
+    return this.#isPlain && part.length <= AT_ONCE_BYTES_MAX && this.#wire.writableLength === 0;
+  }
+
   /** A callback costs a pass through the queue of next ticks even when the kernel takes everything at
-   * once, as it nearly always does: then nobody waits to be called. */
+   * once: then nobody waits to be called. */
   #writeAlone(part: Uint8Array, owners: readonly Owner[]): void {
     this.#write(part);
     if (this.#wire.writableLength === 0 && !this.#starved && !this.#pausedByOutput) {
