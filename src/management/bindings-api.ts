@@ -98,7 +98,7 @@ async function identityOf(request: IncomingMessage, broker: Broker): Promise<Ide
   const [scheme, credentials] = (request.headers.authorization ?? '').split(' ');
   if (scheme === '') {
     const { origin = '', host = '', 'sec-fetch-site': fetchSite } = request.headers;
-    const isForeign = isForeignPage(origin, String(fetchSite ?? ''), host);
+    const isForeign = isForeignPage(origin, fetchSite ?? '', host);
     return isForeign ? null : broker.auth.anonymous(loopback);
   }
   if (scheme!.toLowerCase() !== 'basic' || credentials === undefined) return null;

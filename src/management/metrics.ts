@@ -110,7 +110,8 @@ const LISTENER_COUNTERS: Record<Exclude<keyof ListenerFigures, 'name' | 'connect
   handshakesFailed: 'TLS handshakes that failed.',
   plainTextRefused: 'Connections refused because they spoke plain text where TLS is required.',
   broken: 'Connections that broke: reset by the peer, or found dead.',
-  malformed: 'HTTP requests of operators and pages that were none, or too large.',
+  malformed:
+    'HTTP requests of operators and pages, and WebSocket frames, that were none or too large.',
   late: 'HTTP connections of operators and pages that did not come to the end of a request.',
   stuck: 'Connections cut because the peer took nothing of what was sent for too long.',
   receivedBytes: 'Bytes read from sockets.',

@@ -8,7 +8,7 @@ export interface Totals {
   plainTextRefused: number;
   /** Reset by the peer, or found dead. */
   broken: number;
-  /** Of ports that answer HTTP with Node's own; protocols count theirs themselves. */
+  /** Of WebSockets, and of ports that answer HTTP with Node's own; protocols count theirs themselves. */
   malformed: number;
   late: number;
 }

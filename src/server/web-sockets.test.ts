@@ -169,6 +169,7 @@ describe('a connection over WebSocket', { timeout: 20_000 }, () => {
     await eventually(() => answered.subarray(-4).equals(Uint8Array.of(0x88, 2, 0x03, 0xea)));
     broken.destroy();
     await eventually(() => webSockets.connectionCount === 0);
+    assert.equal(webSockets.totals.malformed, 2);
     assert.deepEqual(
       probes.map((it) => it.text),
       ['', ''],

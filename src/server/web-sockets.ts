@@ -130,8 +130,9 @@ export class WebSockets {
       const { buffer, byteOffset, length } = data as Buffer;
       link.receive(new Uint8Array(buffer, byteOffset, length));
     });
-    webSocket.on('error', (error) => {
-      this.totals.broken++;
+    webSocket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('WS_ERR_')) this.totals.malformed++;
+      else this.totals.broken++;
       const { logger } = this.#services;
       logger.debug({ err: error, protocol: 'nats-http', peer }, 'a WebSocket failed');
     });
@@ -142,7 +143,7 @@ export class WebSockets {
 
 function isForeign({ headers }: IncomingMessage): boolean {
   const { origin = '', host = '', 'sec-fetch-site': fetchSite } = headers;
-  return isForeignPage(origin, String(fetchSite ?? ''), host);
+  return isForeignPage(origin, fetchSite ?? '', host);
 }
 
 /** A WebSocket as a link writes to it. */
