@@ -77,6 +77,36 @@ test('what is durable is there after a restart, and nothing else', async () => {
   assert.equal(rig.broker.namespace('other').topic('t').partitions.length, 1);
 });
 
+test('what was altered of a queue is altered after a restart, and what it holds is kept by it', async () => {
+  const rig = await BrokerRig.open();
+  const queue = rig.queue('q', { durable: true, delayMs: 1000, annotations: { old: '1' } });
+  const { namespace } = rig;
+  const altered = {
+    delayMs: null,
+    leaseMs: 5000,
+    retentionMs: 60_000,
+    messageBytesMax: 10,
+    receivesMax: 2,
+    deadLetterExchange: '',
+    deadLetterRoutingKey: 'dead',
+    annotations: { new: 'ü' },
+  };
+  namespace.alterQueue('q', { retentionMs: 1 });
+  namespace.alterQueue('q', altered);
+  assert.throws(() => namespace.alterQueue('q', { leaseMs: -1 }), { code: 'invalid-argument' });
+  assert.throws(() => namespace.alterQueue('none', {}), { code: 'not-found' });
+  queue.publish(textMessage('kept', rig.ports.nowMs));
+  await rig.restart();
+  const again = rig.namespace.queue('q', null);
+  assert.partialDeepStrictEqual(again.options, altered);
+  assert.deepEqual(again.options.annotations, altered.annotations);
+  assert.equal(again.publish(textMessage('much too long')), Outcome.Refused);
+  assert.equal(again.readyCount, 1);
+  rig.ports.nowMs += 60_000;
+  rig.broker.tick(rig.ports.nowMs);
+  assert.equal(again.readyCount, 0);
+});
+
 test('what was deleted stays deleted', async () => {
   const rig = await BrokerRig.open();
   const all = { ifUnused: false, ifEmpty: false, owner: null };
