@@ -1,8 +1,8 @@
 /**
  * One seeded life of a broker: real core, real storage, a simulated disk. Clients publish, consume,
- * acknowledge, return and produce; every so often the process or the machine ends in the middle of
+ * acknowledge, return, lease and produce; every so often the process or the machine ends in the middle of
  * something, or the disk is full for a while. Nothing acknowledged may be lost, nothing settled may
- * return (see queue-model.ts for the exact promise).
+ * return (see queue-model.ts and lease-model.ts for the exact promises).
  */
 import { hashesPort } from '#server/hashes.ts';
 import assert from 'node:assert/strict';
@@ -14,6 +14,7 @@ import type { Ports } from '#core/ports.ts';
 import { defaultQueueOptions } from '#core/queue/queue-options.ts';
 import { createCodecs } from '#server/compression.ts';
 import { DiskStore } from '#storage/disk-store.ts';
+import { LeaseModel } from './lease-model.ts';
 import { PartitionModel } from './partition-model.ts';
 import { QueueModel } from './queue-model.ts';
 import { SeededRandom } from '#test/rigs/seeded-random.ts';
@@ -34,6 +35,7 @@ export class BrokerRun {
   readonly #random: SeededRandom;
   readonly #disk: SimulatedDisk;
   readonly #queues = KINDS.map((_, i) => new QueueModel(`jobs-${i}`));
+  readonly #leases: readonly LeaseModel[];
   readonly #partitions = [new PartitionModel(9001), new PartitionModel(9002)];
   #fs!: SimulatedFileSystem;
   #broker!: Broker;
@@ -43,10 +45,14 @@ export class BrokerRun {
   #failure: Error | null = null;
   #timers: (() => void)[] = [];
   #isDeclared = false;
+  #lastEnd: 'none' | 'process' | 'power' = 'none';
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed);
     this.#disk = new SimulatedDisk(this.#random);
+    this.#leases = ([null, 'fifo', 'fair'] as const).map(
+      (grouping) => new LeaseModel(`leases-${grouping}`, grouping, this.#random),
+    );
   }
 
   async run(lives: number, stepsPerLife: number): Promise<BrokerRunResult> {
@@ -70,7 +76,7 @@ export class BrokerRun {
     const sum = (counts: number[]): number => counts.reduce((a, b) => a + b, 0);
     return {
       crashes,
-      confirmed: sum(this.#queues.map((queue) => queue.confirmedCount)),
+      confirmed: sum([...this.#queues, ...this.#leases].map((queue) => queue.confirmedCount)),
       acknowledged: sum(this.#partitions.map((partition) => partition.acknowledgedCount)),
     };
   }
@@ -119,6 +125,7 @@ export class BrokerRun {
         kind: KINDS[i]!,
       });
     });
+    for (const model of this.#leases) defaultNamespace.declareQueue(model.name, model.options);
     const config = { 'segment.bytes': '1048576' };
     const partitions = this.#partitions.length;
     defaultNamespace.createTopic(TOPIC, { partitions, replicationFactor: 1, config });
@@ -131,6 +138,10 @@ export class BrokerRun {
     for (const model of this.#queues) {
       const queue = defaultNamespace.queue(model.name, null);
       await model.examine(queue, () => this.#turns(1));
+    }
+    for (const model of this.#leases) {
+      model.examine(defaultNamespace.queue(model.name, null), this.#nowMs, this.#lastEnd);
+      if (this.#random.chance(0.5)) await model.drain(() => this.#pass());
     }
     const topic = defaultNamespace.topic(TOPIC);
     for (const [i, model] of this.#partitions.entries()) {
@@ -154,6 +165,7 @@ export class BrokerRun {
 
   #end(kind: 'process' | 'power'): void {
     this.#life++;
+    this.#lastEnd = kind;
     this.#fs.crash(kind);
     for (const model of this.#queues) model.crashed(kind);
     for (const model of this.#partitions) model.crashed();
@@ -166,7 +178,8 @@ export class BrokerRun {
     this.#nowMs += random.below(50);
     if (what < 0.35) this.#publish(queue, 1 + random.below(8));
     else if (what < 0.65) this.#settle(queue, random.below(8));
-    else if (what < 0.9) this.#produce();
+    else if (what < 0.75) this.#produce();
+    else if (what < 0.97) this.#lease(random.pick(this.#leases));
     else this.#broker.tick(this.#nowMs);
   }
 
@@ -203,6 +216,25 @@ export class BrokerRun {
       else if (model.name !== 'jobs-1') model.release(i);
     }
     this.#whenCommitted(model.promise([]));
+  }
+
+  #lease(model: LeaseModel): void {
+    this.#broker.tick(this.#nowMs);
+    if (this.#broker.hasSpace) {
+      for (let count = this.#random.below(6); count > 0; count--) {
+        this.#whenCommitted(model.publish(this.#nextId++, this.#nowMs));
+      }
+    }
+    model.act(this.#nowMs);
+    this.#whenCommitted(model.promise());
+  }
+
+  /** A while. */
+  async #pass(): Promise<number> {
+    this.#nowMs += 7;
+    this.#broker.tick(this.#nowMs);
+    await this.#turns(1);
+    return this.#nowMs;
   }
 
   #produce(): void {
