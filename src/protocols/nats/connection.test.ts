@@ -291,6 +291,33 @@ test('shutdown: told first, ended a moment later; old clients at once', async ()
   assert.equal(peer.sink.ended, true);
 });
 
+test('shutdown: many do not end at once', async () => {
+  const peers = [];
+  for (let i = 0; i < 4_000; i++) peers.push(NatsPeer.raw(memory, protocol));
+  for (const peer of peers) await peer.say('CONNECT {"verbose":false,"protocol":1}');
+  for (const peer of peers) peer.connection.close('shutdown');
+  const ended: number[] = [];
+  while (memory.nowMs < 10_000_000_000_000 && ended.at(-1) !== peers.length) {
+    memory.nowMs += 100;
+    for (const peer of peers) peer.connection.tick(memory.nowMs);
+    ended.push(peers.filter((it) => it.sink.ended).length);
+  }
+  assert.equal(ended[0], 0, 'nobody before 200 ms');
+  assert.ok(ended.length >= 10 && ended.length <= 12, `all within ${ended.length}00 ms`);
+  for (const [i, count] of ended.entries()) {
+    assert.ok(count - (ended[i - 1] ?? 0) <= 500, `${count} at once`);
+  }
+});
+
+test('a peer that takes nothing for long is a slow consumer', async () => {
+  const peer = await open();
+  assert.equal(protocol.stuckMsMax, 10_000);
+  peer.connection.close('stuck');
+  const { failures } = memory.broker.metrics.protocol('nats');
+  assert.equal(failures.get('slow-consumer'), 1);
+  assert.equal(await peer.heard(), '', 'it would not read it');
+});
+
 test('a subscriber that does not read: publishers are held up, then it is cut off', async () => {
   await start({ pendingBytesMax: 1024 * 1024 });
   const slow = await open();
