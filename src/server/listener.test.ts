@@ -133,6 +133,21 @@ describe('a listener', () => {
     }
   });
 
+  it('hears of a reset before the turn ends in which others say something', async () => {
+    const { listener, probes } = await open();
+    const leaving = await client(listener.binding.port);
+    await until(() => probes.length === 1, 'the first');
+    const other = await client(listener.binding.port);
+    await until(() => probes.length === 2, 'both');
+    const [left, heard] = probes as [Probe, Probe];
+    const atTheEnd = new Promise<readonly string[]>((resolve) => {
+      heard.onReceive = () => setImmediate(() => resolve([...left.closed]));
+    });
+    leaving.resetAndDestroy();
+    other.write('a message for whoever waits');
+    assert.deepEqual(await atTheEnd, ['gone']);
+  });
+
   it('answers a peer that has closed its own side first', async () => {
     const { socket, probe } = await connected(await open());
     probe.onReceive = () => probe.send(Buffer.from('late answer'));

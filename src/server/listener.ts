@@ -158,6 +158,8 @@ export class Listener {
       this.totals.broken++;
       const { logger } = this.#services;
       logger.debug({ err: error, protocol: this.binding.name, peer }, 'connection failed');
+      // `close` comes at the end of the turn: until then it would still be given messages.
+      link.close(CloseReason.Gone);
     });
     socket.on('end', () => {
       link.close(CloseReason.Gone);
