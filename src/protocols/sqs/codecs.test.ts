@@ -33,7 +33,17 @@ const SHAPE = structure({
 });
 type Values = Record<string, unknown>;
 
-const TRICKY = ['', 'plain', 'a b+c&d=e%f', 'Ünïcödé ሴ 🎉', '<&>"\'', '1.5', '\t\n'];
+const TRICKY = [
+  '',
+  'plain',
+  'a"b\\c\u2028\u007f',
+  'x'.repeat(2000),
+  'a b+c&d=e%f',
+  'Ünïcödé ሴ 🎉',
+  '<&>"\'',
+  '1.5',
+  '\t\n',
+];
 
 function ignore(): void {}
 
@@ -129,7 +139,7 @@ describe('what an answer holds', () => {
   test('is not changed by being written', () => {
     const values = { Entries: [{ Id: '1', Bytes: Buffer.from('abc') }], Name: 'x' };
     const before = structuredClone(comparable(values));
-    assert.equal(encodeJson(values, SHAPE), '{"Entries":[{"Id":"1","Bytes":"YWJj"}],"Name":"x"}');
+    assert.equal(encodeJson(values, SHAPE), '{"Name":"x","Entries":[{"Id":"1","Bytes":"YWJj"}]}');
     assert.deepEqual(comparable(values), before);
   });
 
@@ -138,7 +148,7 @@ describe('what an answer holds', () => {
     const values = { ByName: { x: { Id: 'a', Bytes: window } }, Names: ['n'] };
     assert.equal(
       encodeJson(values, SHAPE),
-      '{"ByName":{"x":{"Id":"a","Bytes":"YWJj"}},"Names":["n"]}',
+      '{"Names":["n"],"ByName":{"x":{"Id":"a","Bytes":"YWJj"}}}',
     );
     assert.equal(
       encodeXml('Do', values, SHAPE, 'id'),
@@ -147,6 +157,21 @@ describe('what an answer holds', () => {
         '<Bytes>YWJj</Bytes></Value></Named></DoResult>' +
         '<ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></DoResponse>',
     );
+  });
+
+  test('is written as any JSON writer does, but for the order', () => {
+    for (const text of [...TRICKY, '\u0000\u001f', '\ud800', '~ !#[]', `${'x'.repeat(600)}"`]) {
+      const values = {
+        Name: text,
+        Count: -1,
+        Tags: { [text]: text },
+        Entries: [{ Id: text, Flag: true }],
+      };
+      assert.deepEqual(JSON.parse(encodeJson(values, SHAPE)), values);
+      assert.equal(encodeJson({ Name: text }, SHAPE), JSON.stringify({ Name: text }));
+    }
+    assert.equal(encodeJson({ Names: [], Tags: {} }, SHAPE), '{"Names":[],"Tags":{}}');
+    assert.equal(encodeJson({}, SHAPE), '{}');
   });
 
   test('that is not there is left out', () => {

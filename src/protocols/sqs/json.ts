@@ -172,73 +172,61 @@ function mapValue(
 
 // ---- answers
 
+/** Needs no escape. */
+const PLAIN = /^[\x20!\x23-\x5b\x5d-\x7e]*$/;
+/** Longer texts are looked through faster by who may escape them. */
+const PLAIN_LENGTH_MAX = 512;
+
 /** JSON has no bytes: blobs become base64. */
 export function encodeJson(output: object, shape: StructureShape): string {
-  return JSON.stringify(holdsBlobs(shape) ? withoutBlobs(output, shape) : output);
+  return structureText(output as Readonly<Record<string, unknown>>, shape);
 }
 
-const BLOB_HOLDERS = new WeakMap<Shape, boolean>();
-
-function holdsBlobs(shape: Shape): boolean {
-  let holds = BLOB_HOLDERS.get(shape);
-  if (holds === undefined) BLOB_HOLDERS.set(shape, (holds = findBlobs(shape)));
-  return holds;
+function structureText(
+  values: Readonly<Record<string, unknown>>,
+  { fields }: StructureShape,
+): string {
+  let text = '';
+  for (let i = 0; i < fields.length; i++) {
+    const { name, jsonName, shape } = fields[i]!;
+    const value = values[name];
+    if (value === undefined) continue;
+    text += `${text === '' ? '{' : ','}${jsonName}${valueText(value, shape)}`;
+  }
+  return text === '' ? '{}' : `${text}}`;
 }
 
-function findBlobs(shape: Shape): boolean {
-  if (shape.type === 'list' || shape.type === 'map') return holdsBlobs(shape.of);
-  if (shape.type !== 'structure') return shape.type === 'blob';
-  return Object.values(shape.members).some((member) => holdsBlobs(member.shape));
-}
-
-/** A copy of what has to change; the rest is the very same. */
-function withoutBlobs(value: unknown, shape: Shape): unknown {
-  if (value === undefined || !holdsBlobs(shape)) return value;
+function valueText(value: unknown, shape: Shape): string {
   switch (shape.type) {
+    case 'text':
+      return quoted(value as string);
     case 'structure':
-      return structureWithoutBlobs(value as Readonly<Record<string, unknown>>, shape);
+      return structureText(value as Readonly<Record<string, unknown>>, shape);
+    case 'list':
+      return listText(value as readonly unknown[], shape);
+    case 'map':
+      return mapText(value as Readonly<Record<string, unknown>>, shape);
     case 'blob': {
       const { buffer, byteOffset, length } = value as Uint8Array;
-      return Buffer.from(buffer, byteOffset, length).toString('base64');
+      return `"${Buffer.from(buffer, byteOffset, length).toString('base64')}"`;
     }
-    case 'list':
-      return (value as unknown[]).map((item) => withoutBlobs(item, shape.of));
     default:
-      return mapWithoutBlobs(value as Readonly<Record<string, unknown>>, shape as MapShape);
+      return String(value);
   }
 }
 
-/** The same object when none of its members that may hold blobs is there. */
-function structureWithoutBlobs(
-  given: Readonly<Record<string, unknown>>,
-  shape: StructureShape,
-): Readonly<Record<string, unknown>> {
-  let copy: Record<string, unknown> | null = null;
-  for (const name of blobMembers(shape)) {
-    if (given[name] === undefined) continue;
-    copy ??= { ...given };
-    copy[name] = withoutBlobs(given[name], shape.members[name]!.shape);
-  }
-  return copy ?? given;
+function quoted(text: string): string {
+  const isPlain = text.length <= PLAIN_LENGTH_MAX && PLAIN.test(text);
+  return isPlain ? `"${text}"` : JSON.stringify(text);
 }
 
-function mapWithoutBlobs(
-  given: Readonly<Record<string, unknown>>,
-  shape: MapShape,
-): Record<string, unknown> {
-  const copy: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const name of Object.keys(given)) copy[name] = withoutBlobs(given[name], shape.of);
-  return copy;
+function listText(items: readonly unknown[], { of }: ListShape): string {
+  let text = '[';
+  for (let i = 0; i < items.length; i++) text += (i === 0 ? '' : ',') + valueText(items[i], of);
+  return `${text}]`;
 }
 
-const BLOB_MEMBERS = new WeakMap<StructureShape, readonly string[]>();
-
-function blobMembers(shape: StructureShape): readonly string[] {
-  let names = BLOB_MEMBERS.get(shape);
-  if (names === undefined) {
-    const { members } = shape;
-    names = Object.keys(members).filter((name) => holdsBlobs(members[name]!.shape));
-    BLOB_MEMBERS.set(shape, names);
-  }
-  return names;
+function mapText(values: Readonly<Record<string, unknown>>, { of }: MapShape): string {
+  const entries = Object.keys(values).map((key) => `${quoted(key)}:${valueText(values[key], of)}`);
+  return `{${entries.join(',')}}`;
 }

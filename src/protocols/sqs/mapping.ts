@@ -50,7 +50,7 @@ export interface Incoming {
   readonly groupId: string | null;
 }
 
-export const ENCODING_ATTRIBUTE = 'content-transfer-encoding';
+const ENCODING_ATTRIBUTE = 'content-transfer-encoding';
 const BASE64 = 'base64';
 const WAS_BASE64 = 1;
 const ID_BYTES = 16;
@@ -140,12 +140,15 @@ interface Services {
   readonly ports: { readonly hashes: Hashes };
 }
 
-/** Throws BrokerError 'invalid-argument' for a forged source. */
-export function readMessage(message: Message, services: Services): Incoming {
-  return message.origin === Origin.Sqs ? readOwn(message, services) : readOther(message, services);
+/** `whole` false: sender, trace and group are not asked for, and null. Throws BrokerError
+ * 'invalid-argument' for a forged source. */
+export function readMessage(message: Message, services: Services, whole = true): Incoming {
+  return message.origin === Origin.Sqs
+    ? readOwn(message, services, whole)
+    : readOther(message, services);
 }
 
-function readOwn(message: Message, { ports }: Services): Incoming {
+function readOwn(message: Message, { ports }: Services, whole: boolean): Incoming {
   const { source } = message;
   const { flags, idAt, senderAt, traceAt, attributesAt } = parseSource(message);
   const bytes = bufferOf(source);
@@ -158,9 +161,11 @@ function readOwn(message: Message, { ports }: Services): Incoming {
     md5OfBody: own.md5OfBody,
     attributes: own.encoded && (flags & WAS_BASE64) === 0 ? withEncoding(attributes) : attributes,
     traceHeader:
-      attributesAt - traceAt > 2 ? bytes.toString('utf8', traceAt + 2, attributesAt) : null,
-    senderId: bytes.toString('utf8', senderAt + 1, traceAt),
-    groupId: keyText(message),
+      whole && attributesAt - traceAt > 2
+        ? bytes.toString('utf8', traceAt + 2, attributesAt)
+        : null,
+    senderId: whole ? bytes.toString('utf8', senderAt + 1, traceAt) : null,
+    groupId: whole ? keyText(message) : null,
   };
 }
 

@@ -46,7 +46,7 @@ export class ReceivedMessages {
   show(message: Message, { offset, deliveryCount }: Lease, receivedAtMs: number): ReceivedMessage {
     const { broker } = this.#node;
     const { queue, ids, firstReceives } = this.#target;
-    const content = readMessage(message, broker);
+    const content = readMessage(message, broker, this.#systemNames.length > 0);
     const firstMs = firstReceives.received(offset, deliveryCount === 0, receivedAtMs);
     const attributes = content.attributes === null ? undefined : this.#filtered(content.attributes);
     const deliveries = deliveryCount + 1;

@@ -35,6 +35,14 @@ export interface MapShape<S extends Shape = Shape> {
 export interface StructureShape<M extends Members = Members> {
   readonly type: 'structure';
   readonly members: M;
+  /** The members as a list. */
+  readonly fields: readonly Field[];
+}
+interface Field {
+  readonly name: string;
+  /** As JSON has it: `"Name":`. */
+  readonly jsonName: string;
+  readonly shape: Shape;
 }
 export type Shape =
   | TextShape
@@ -74,7 +82,10 @@ export function map<S extends Shape>(
 }
 
 export function structure<M extends Members>(members: M): StructureShape<M> {
-  return { type: 'structure', members };
+  const fields = Object.entries(members).map(([name, { shape }]) => {
+    return { name, jsonName: `${JSON.stringify(name)}:`, shape };
+  });
+  return { type: 'structure', members, fields };
 }
 
 export function required<S extends Shape>(shape: S): Member<S, true> {
