@@ -18,7 +18,7 @@ import { SqsError } from './errors.ts';
 import { JSON_TYPE } from './json.ts';
 import type { SqsNode } from './node.ts';
 import type { RequestIds } from './request-ids.ts';
-import { CommonResponse, CONTINUE, writeRefusal, writeResponse } from './response.ts';
+import { UsualResponse, CONTINUE, writeRefusal, writeResponse } from './response.ts';
 import {
   type Answerer,
   Codec,
@@ -59,7 +59,7 @@ const BODY_MS_MAX = 120_000;
 const IDLE_MS_MAX = 180_000;
 
 /** Of JSON, that are no errors. */
-const jsonAnswers = new CommonResponse(JSON_TYPE);
+const jsonAnswers = new UsualResponse(JSON_TYPE);
 
 export class SqsConnection implements Connection, HttpReceiver, Answerer, CommitWaiter {
   readonly #node: SqsNode;

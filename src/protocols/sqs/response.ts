@@ -82,7 +82,7 @@ const END_BYTES_MAX = 16;
 
 /** Answers with status 200 on a connection that stays: a head that is written anew once a second, when
  * the date changes, and copied for every answer. */
-export class CommonResponse {
+export class UsualResponse {
   readonly #contentType: string;
   #date = '';
   #head = Buffer.alloc(0);
