@@ -62,30 +62,48 @@ function prepare(missing: Result[]): Promise<Prepared[]> {
   );
 }
 
-async function runLane(
-  name: Target['name'],
-  lane: readonly Protocol[],
-  prepared: readonly Prepared[],
-): Promise<Result[]> {
-  const own = prepared.filter(({ source }) => source.needs.some((need) => lane.includes(need)));
-  const suites = own.flatMap((each) => each.suites);
-  if (suites.length === 0) return [];
-  const needs = new Set(own.flatMap(({ source }) => source.needs));
-  const failed = (scenario: string, error: unknown): Result => {
-    const problem = error instanceof Error ? error.message : String(error);
-    return { client: `(${lane.join(', ')})`, target: name, scenario, tookMs: 0, problem };
+interface Lane {
+  name: Target['name'];
+  protocols: readonly Protocol[];
+  /** What failed, when it did not start. */
+  target: Target | Error;
+}
+
+function runs(lane: readonly Protocol[], source: Source): boolean {
+  return source.needs.some((need) => lane.includes(need));
+}
+
+/** Starts the brokers of every lane on every side, installing those that are not there yet. */
+function startLanes(names: readonly Target['name'][]): Promise<Lane[]> {
+  const chosen = sources.filter((source) => source.clients.some(wanted));
+  const needed = lanes.filter((lane) => chosen.some((source) => runs(lane, source)));
+  const starting = names.flatMap((name) =>
+    needed.map(async (protocols): Promise<Lane> => {
+      const own = chosen.filter((source) => runs(protocols, source));
+      const needs = new Set(own.flatMap((source) => source.needs));
+      const target = await starts[name](needs).catch((error: Error) => error);
+      return { name, protocols, target };
+    }),
+  );
+  return Promise.all(starting);
+}
+
+async function runLane(lane: Lane, prepared: readonly Prepared[]): Promise<Result[]> {
+  const { name, protocols, target } = lane;
+  const failed = (scenario: string, { message }: Error): Result => {
+    const client = `(${protocols.join(', ')})`;
+    return { client, target: name, scenario, tookMs: 0, problem: message };
   };
-  let target: Target;
-  try {
-    target = await starts[name](needs);
-  } catch (error) {
-    return [failed('the broker starts', error)];
-  }
-  const results = await runSuites(target, suites);
+  if (target instanceof Error) return [failed('the broker starts', target)];
+  const own = prepared.filter(({ source }) => runs(protocols, source));
+  const results = await runSuites(
+    target,
+    own.flatMap((each) => each.suites),
+  );
   try {
     await target.stop();
   } catch (error) {
-    results.push(failed('the broker still runs', error));
+    results.push(failed('the broker still runs', error as Error));
   }
   return results;
 }
@@ -133,10 +151,9 @@ async function main(): Promise<number> {
     return 2;
   }
   const missing: Result[] = [];
-  const prepared = await prepare(missing);
-  console.log(`clients installed after ${seconds()} s`);
-  const runs = names.flatMap((name) => lanes.map((lane) => runLane(name, lane, prepared)));
-  const results = (await Promise.all(runs)).flat();
+  const [prepared, started] = await Promise.all([prepare(missing), startLanes(names)]);
+  console.log(`clients and brokers installed and started after ${seconds()} s`);
+  const results = (await Promise.all(started.map((lane) => runLane(lane, prepared)))).flat();
   if (onCi) results.push(...missing);
   return report(results, missing, seconds());
 }

@@ -87,7 +87,7 @@ final class KafkaClients {
         // Kafka tells a new topic's creation before all of its parts know of it.
         Scenarios.eventually(() -> {
             try {
-                return admin.describeTopics(List.of(topic)).allTopicNames().get() != null;
+                return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size() == partitions;
             } catch (java.util.concurrent.ExecutionException e) {
                 return false;
             }

@@ -40,7 +40,14 @@ func create(admin *kadm.Client, name string, partitions int32, configs map[strin
 	if err != nil {
 		return topic, err
 	}
-	return topic, response.Err
+	if response.Err != nil {
+		return topic, response.Err
+	}
+	// Kafka tells a new topic's creation before all of its parts know of it.
+	return topic, scenario.Eventually("all partitions are known", func() bool {
+		details, err := admin.ListTopics(within(15), topic)
+		return err == nil && len(details[topic].Partitions) == int(partitions)
+	})
 }
 
 func take(reader *kgo.Client, count int) ([]*kgo.Record, error) {
