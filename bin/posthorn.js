@@ -20,6 +20,8 @@ import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
 const SOURCE_NODE_MAJOR_MIN = 26;
+/** From here on the cache may be made for wherever the folder is moved to. */
+const PORTABLE_CACHE_NODE_MAJOR_MIN = 25;
 /** A commit syncs its logs side by side in the thread pool, which is read when it is first used. */
 const THREADS = '8';
 const source = new URL('../src/cli/posthorn.ts', import.meta.url);
@@ -30,7 +32,8 @@ const nodeMajor = Number.parseInt(process.versions.node, 10);
 if (nodeMajor >= (isSource ? SOURCE_NODE_MAJOR_MIN : NODE_MAJOR_MIN)) {
   const directory = fileURLToPath(new URL('../node_modules/.cache/posthorn', import.meta.url));
   process.env.UV_THREADPOOL_SIZE ??= THREADS;
-  module.enableCompileCache({ directory, portable: true });
+  const isPortable = nodeMajor >= PORTABLE_CACHE_NODE_MAJOR_MIN;
+  module.enableCompileCache(isPortable ? { directory, portable: true } : directory);
   await import((isSource ? source : packed).href);
 } else if (isSource) {
   runWithPinnedNode();

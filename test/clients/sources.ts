@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { kcatSuite } from './c/kcat.ts';
 import { goClients, javaClients, kcat, pythonClients } from './installs.ts';
+import { packageSuite } from './package.ts';
 import { restartSuite } from './restart.ts';
 import { segmentSuite } from './segments.ts';
 import { snippetSuites } from './snippets.ts';
@@ -119,4 +120,10 @@ export const sources: readonly Source[] = [
   { clients: ['amqp091-go'], needs: ['amqp'], suites: () => go('amqp091-go', 'amqp091') },
   { clients: ['nats.go'], needs: ['nats'], suites: () => go('nats.go', 'nats') },
   { clients: ['kcat'], needs: ['kafka'], suites: async () => [kcatSuite(await kcat())] },
+  // No client: the package, which brings brokers of its own. It has its place beside those of NATS.
+  {
+    clients: ['package'],
+    needs: ['nats'],
+    suites: async () => [onlyOn('posthorn', await packageSuite())],
+  },
 ];

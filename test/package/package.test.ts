@@ -168,10 +168,12 @@ test('its command serves and stops', async () => {
   const broker = spawn(process.execPath, args, {
     cwd: stage.folder,
     stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 30_000,
   });
   const exit = once(broker, 'exit');
   try {
-    const [line] = (await once(broker.stdout, 'data')) as [Buffer];
+    const [line] = (await Promise.race([once(broker.stdout, 'data'), exit])) as [Buffer | null];
+    assert.ok(line instanceof Buffer, 'it ended before it was ready');
     const port = /nats[^0-9]+127\.0\.0\.1:(\d+)/.exec(line.toString())?.[1];
     assert.ok(port, line.toString());
     const socket = connect(Number(port), '127.0.0.1');
