@@ -43,6 +43,13 @@ export class ByAmqp {
     await this.#confirmed(count, () => this.#publish(PENDING, BODY, HOUR_MS));
   }
 
+  /** Messages to a queue. */
+  async send(queue: string, count: number): Promise<void> {
+    await this.#confirmed(count, () => {
+      this.#channel.sendToQueue(queue, BODY, { persistent: true });
+    });
+  }
+
   async schedule(count: number, dueMs: DueMs): Promise<void> {
     await this.#confirmed(count, (i) => {
       const due = dueMs(i);

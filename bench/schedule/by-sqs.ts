@@ -9,7 +9,8 @@ import {
 } from '@aws-sdk/client-sqs';
 
 const QUEUE = 'bench-sqs-later';
-const PENDING = 'bench-sqs-pending';
+/** Everything sent here waits for so long as SQS allows. */
+export const PENDING = 'bench-sqs-pending';
 const BODY_BYTES = 100;
 const PER_BATCH = 10;
 const PARALLEL = 16;
@@ -29,9 +30,9 @@ export class BySqs {
     const endpoint = `http://127.0.0.1:${port}`;
     const credentials = { accessKeyId: 'bench', secretAccessKey: 'bench' };
     const client = new SQSClient({ endpoint, region: 'us-east-1', credentials });
-    for (const QueueName of [QUEUE, PENDING]) {
-      await client.send(new CreateQueueCommand({ QueueName }));
-    }
+    await client.send(new CreateQueueCommand({ QueueName: QUEUE }));
+    const Attributes = { DelaySeconds: String(LONGEST_SECONDS) };
+    await client.send(new CreateQueueCommand({ QueueName: PENDING, Attributes }));
     return new BySqs(client, `${endpoint}/000000000000/`);
   }
 
@@ -39,16 +40,8 @@ export class BySqs {
     this.#client.destroy();
   }
 
-  fill(count: number): Promise<void> {
-    return this.#send(PENDING, count, () => LONGEST_SECONDS);
-  }
-
-  schedule(count: number, delaySeconds: (i: number) => number): Promise<void> {
-    return this.#send(QUEUE, count, delaySeconds);
-  }
-
-  async #send(queue: string, count: number, delaySeconds: (i: number) => number): Promise<void> {
-    const QueueUrl = this.#url + queue;
+  async schedule(count: number, delaySeconds: (i: number) => number): Promise<void> {
+    const QueueUrl = this.#url + QUEUE;
     let sent = 0;
     await Promise.all(
       Array.from({ length: PARALLEL }, async () => {

@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { residentBytes } from '../server-cost.ts';
 import { BrokerProcess } from '#test/faults/broker-process.ts';
 import { ByAmqp } from './by-amqp.ts';
-import { BySqs } from './by-sqs.ts';
+import { BySqs, PENDING } from './by-sqs.ts';
 import { lateness, probed } from './report.ts';
 
 const SPREAD = 20_000;
@@ -111,10 +111,13 @@ try {
   });
   await byDelay('');
   await byExpiry();
+  const sqsClient = await BySqs.connect(sqs);
+  sqsClient.close();
+  // The same queue by AMQP, which is quicker to send.
   await filled('DelaySeconds', async (count) => {
-    const client = await BySqs.connect(sqs);
-    await client.fill(count);
-    client.close();
+    const client = await ByAmqp.connect(amqp);
+    await client.send(PENDING, count);
+    await client.close();
   });
   await bySqs();
   await restarted();
