@@ -24,6 +24,7 @@ import type { Destination, Message, Outcome } from './message/message.ts';
 import { Queue } from './queue/queue.ts';
 import type { MutableQueueOptions, QueueOptions } from './queue/queue-options.ts';
 import type { QueueHome } from './queue/queue-services.ts';
+import { FeedRounds } from './routing/feed.ts';
 import { publishTo, Router } from './routing/router.ts';
 import type { RouterTables } from './routing/router.ts';
 import { AMQP_SYNTAX } from './routing/subject-trie.ts';
@@ -50,6 +51,7 @@ export class Namespace implements RouterTables, QueueHome {
   readonly queues = new Map<string, Queue>();
   readonly binder: Binder;
   readonly delays: DelayLines;
+  readonly feedRounds = new FeedRounds();
   readonly #topics: TopicTable;
   readonly #live = new Map<string, LiveSubscriber>();
   readonly #owned = new Map<object, Set<Queue>>();

@@ -146,7 +146,7 @@ export class Queue implements Destination, AckHolder, FeedSource {
 
   /** Also on to what is bound to this queue; not what comes back by that way. */
   #takeAndFeed(message: Message, feed: Feed): Outcome {
-    if (feed.isFeeding(message)) return Outcome.Unrouted;
+    if (feed.hasFed(message)) return Outcome.Unrouted;
     const { dedupId } = message;
     const isDuplicate = this.#intake.isActive && this.#intake.duplicateOf(message) >= 0;
     message.dedupId = dedupId;

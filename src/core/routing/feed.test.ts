@@ -99,6 +99,23 @@ test('queues and topics that feed each other in a ring get each message once', a
   assert.equal(t.partitions[0]!.endOffset, 3);
 });
 
+test('queues that all feed each other get one copy each, however many ways there are', async () => {
+  const rig = await BrokerRig.open();
+  const names = Array.from({ length: 9 }, (_, i) => `q${i}`);
+  const queues = names.map((name) => rig.queue(name));
+  for (const from of names) {
+    for (const to of names) {
+      if (from !== to) rig.namespace.connect(binding(queue(from), queue(to), { as: from }));
+    }
+  }
+  queues[3]!.publish(addressed('1', 'e', 'k'));
+  queues[4]!.publish(addressed('2', 'e', 'k'));
+  assert.deepEqual(
+    queues.map((it) => it.readyCount),
+    names.map(() => 2),
+  );
+});
+
 test('a dead letter of a bound queue comes to the source although that is feeding', async () => {
   const rig = await BrokerRig.open();
   const a = rig.queue('a');

@@ -2,8 +2,9 @@
  * Feed: what enters a queue or a topic goes on to what is bound to it, a copy for each; the source
  * keeps its own. A feed routes as an exchange of kind topic does.
  *
- * A copy that comes back to the source is not taken a second time: the source asks `isFeeding`. It
- * is asked for this very message: what dies in a bound queue meanwhile is another one, and welcome.
+ * A source takes a message once, however many ways lead there from where it entered first: it asks
+ * `hasFed`, so neither a ring nor a mesh of bindings multiplies anything. It asks for this very
+ * message: what dies in a bound queue meanwhile is another one, and welcome.
  */
 import type { Envelopes } from '../message/envelope.ts';
 import { BrokerError } from '../errors.ts';
@@ -22,8 +23,21 @@ const OPTIONS = {
   arguments: {},
 } as const;
 
+/** One message on its way through the sources that it came to. */
+interface Round {
+  readonly message: Message;
+  readonly fed: Set<Feed>;
+  /** What was under way when this one began: it is a dead letter of that. */
+  readonly outer: Round | null;
+}
+
+export class FeedRounds {
+  current: Round | null = null;
+}
+
 export interface FeedHome {
   readonly router: Router;
+  readonly feedRounds: FeedRounds;
   readonly broker: {
     readonly envelopes: Envelopes;
     readonly metrics: Pick<Metrics, 'fed' | 'feedRefused'>;
@@ -40,15 +54,17 @@ export interface FeedSource {
 export class Feed {
   readonly exchange: Exchange;
   readonly #home: FeedHome;
-  #message: Message | null = null;
 
   constructor(home: FeedHome, name: string) {
     this.exchange = new Exchange(name, OPTIONS);
     this.#home = home;
   }
 
-  isFeeding(message: Message): boolean {
-    return this.#message === message;
+  hasFed(message: Message): boolean {
+    for (let round = this.#home.feedRounds.current; round !== null; round = round.outer) {
+      if (round.message === message && round.fed.has(this)) return true;
+    }
+    return false;
   }
 
   /** By the routing key the message has; a forged one has none. */
@@ -66,12 +82,19 @@ export class Feed {
   }
 
   publish(routingKey: string, message: Message): Outcome {
-    const { router, broker } = this.#home;
-    const before = this.#message;
-    this.#message = message;
-    const route = router.routeFrom(this.exchange, routingKey);
-    const outcome = router.publish(route, routingKey, message);
-    this.#message = before;
+    const { router, broker, feedRounds } = this.#home;
+    const outer = feedRounds.current;
+    const isFirst = outer === null || outer.message !== message;
+    const round = isFirst ? { message, fed: new Set<Feed>(), outer } : outer;
+    round.fed.add(this);
+    feedRounds.current = round;
+    let outcome: Outcome;
+    try {
+      const route = router.routeFrom(this.exchange, routingKey);
+      outcome = router.publish(route, routingKey, message);
+    } finally {
+      feedRounds.current = outer;
+    }
     if ((outcome & Outcome.Routed) !== 0) broker.metrics.fed++;
     if ((outcome & Outcome.Refused) !== 0) broker.metrics.feedRefused++;
     return outcome;

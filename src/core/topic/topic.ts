@@ -92,7 +92,7 @@ export class Topic implements Destination, FeedSource {
   publish(message: Message): Outcome {
     const { feed } = this;
     // Back by way of its own feed: it is here already.
-    if (feed !== null && feed.isFeeding(message)) return Outcome.Unrouted;
+    if (feed !== null && feed.hasFed(message)) return Outcome.Unrouted;
     const { broker } = this.namespace;
     if (!broker.hasSpace) return Outcome.Refused;
     const { hasKey, key, keyStart, keyEnd } = message;
