@@ -199,7 +199,8 @@ class Composition {
     const { settings, logger } = this.#parts;
     const frameBytesMax = settings.limits.payloadBytesMax + FRAME_BYTES_BESIDE_PAYLOAD;
     const isOpenToAnybody = this.#broker!.auth.anonymous(true) !== null;
-    const options = { frameBytesMax, isOpenToAnybody };
+    const arrivingBytesMax = settings.limits.assembledBytesMax;
+    const options = { frameBytesMax, arrivingBytesMax, isOpenToAnybody };
     const webSockets = new WebSockets(protocol, this.#services, options);
     const services = this.#services;
     const create = (binding: Binding) =>

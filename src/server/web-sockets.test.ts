@@ -17,6 +17,7 @@ import { Turn } from './turn.ts';
 import { WebSockets } from './web-sockets.ts';
 
 const FRAME_BYTES_MAX = 1_000_000;
+const ARRIVING_BYTES_MAX = 10_000;
 const logger = createLogger('error');
 const opened: (() => void)[] = [];
 afterEach(() => opened.splice(0).forEach((close) => close()));
@@ -35,6 +36,7 @@ async function open(connectionsMax = 10) {
   const services = { turn: new Turn(faults), faults, logger, limit, tls: null };
   const webSockets = new WebSockets(protocol, services, {
     frameBytesMax: FRAME_BYTES_MAX,
+    arrivingBytesMax: ARRIVING_BYTES_MAX,
     isOpenToAnybody: true,
   });
   const hosts = { hosts: ['127.0.0.1'], hostsAreDefault: false };
@@ -180,6 +182,25 @@ describe('a connection over WebSocket', { timeout: 20_000 }, () => {
     raw.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     const [answer] = (await once(raw, 'data')) as [Buffer];
     assert.match(answer.toString(), /^HTTP\/1\.1 400 /);
+  });
+
+  it('is cut when too much of frames is arriving over all connections, the largest first', async () => {
+    const { webSockets, url } = await open();
+    const small = await client(url);
+    const large = await client(url);
+    small.socket.send(Buffer.alloc(ARRIVING_BYTES_MAX * 0.5), { fin: false });
+    large.socket.send(Buffer.alloc(ARRIVING_BYTES_MAX * 0.9), { fin: false });
+    await eventually(() => {
+      webSockets.tick(0);
+      return large.code !== 0;
+    });
+    assert.equal(webSockets.totals.late, 1);
+    // Whole frames are not among them.
+    small.socket.send('', { fin: true });
+    for (let i = 0; i < 10; i++) small.socket.send(Buffer.alloc(ARRIVING_BYTES_MAX * 0.5));
+    await eventually(() => webSockets.traffic.receivedBytes >= ARRIVING_BYTES_MAX * 5.5);
+    webSockets.tick(0);
+    assert.equal(small.code, 0);
   });
 
   it('is refused to web pages of other machines, and counted', async () => {

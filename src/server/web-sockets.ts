@@ -27,6 +27,8 @@ const FORBIDDEN = 'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length
 
 interface WebSocketOptions {
   readonly frameBytesMax: number;
+  /** Of frames that are not whole, over all connections. */
+  readonly arrivingBytesMax: number;
   /** Who comes from this machine may do without credentials. */
   readonly isOpenToAnybody: boolean;
 }
@@ -39,6 +41,7 @@ export class WebSockets {
   readonly #services: ListenerServices;
   readonly #options: WebSocketOptions;
   readonly #links = new Links();
+  readonly #arriving = new Set<Arriving>();
   #server: Promise<WebSocketServer> | null = null;
   #isLeaving = false;
 
@@ -54,10 +57,28 @@ export class WebSockets {
 
   tick(nowMs: number): void {
     this.#links.tick(nowMs);
+    this.#boundArriving();
   }
 
   step(byMs: number): void {
     this.#links.step(byMs);
+  }
+
+  /** The library gathers a frame before it gives any of it away, so what is arriving in all of them is
+   * bounded here: the largest goes first. */
+  #boundArriving(): void {
+    let sum = 0;
+    for (const it of this.#arriving) sum += arrivingBytes(it);
+    if (sum <= this.#options.arrivingBytesMax) return;
+    const largestFirst = [...this.#arriving].toSorted(
+      (a, b) => arrivingBytes(b) - arrivingBytes(a),
+    );
+    for (const it of largestFirst) {
+      if (sum <= this.#options.arrivingBytesMax) break;
+      sum -= arrivingBytes(it);
+      this.totals.late++;
+      it.webSocket.terminate();
+    }
   }
 
   stopAccepting(): void {
@@ -126,7 +147,10 @@ export class WebSockets {
     this.totals.accepted++;
     if (link.secured) this.totals.secured++;
     this.#links.add(link);
+    const arriving = { webSocket, socket, readBytes: socket.bytesRead };
+    this.#arriving.add(arriving);
     webSocket.on('message', (data) => {
+      arriving.readBytes = socket.bytesRead;
       const { buffer, byteOffset, length } = data as Buffer;
       link.receive(new Uint8Array(buffer, byteOffset, length));
     });
@@ -136,14 +160,29 @@ export class WebSockets {
       const { logger } = this.#services;
       logger.debug({ err: error, protocol: 'nats-http', peer }, 'a WebSocket failed');
     });
-    webSocket.on('close', () => this.#links.remove(link));
+    webSocket.on('close', () => {
+      this.#arriving.delete(arriving);
+      this.#links.remove(link);
+    });
     link.attach(this.#protocol.accept(link, { ...peer, transport: 'websocket' }));
   }
+}
+
+/** Read since the last whole frame; with what frames add to it. */
+function arrivingBytes({ socket, readBytes }: Arriving): number {
+  return socket.bytesRead - readBytes;
 }
 
 function isForeign({ headers }: IncomingMessage): boolean {
   const { origin = '', host = '', 'sec-fetch-site': fetchSite } = headers;
   return isForeignPage(origin, fetchSite ?? '', host);
+}
+
+interface Arriving {
+  readonly webSocket: WebSocket;
+  readonly socket: Socket;
+  /** Of the socket, when the last frame was whole. */
+  readBytes: number;
 }
 
 /** A WebSocket as a link writes to it. */
