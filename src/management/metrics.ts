@@ -112,7 +112,7 @@ const LISTENER_COUNTERS: Record<Exclude<keyof ListenerFigures, 'name' | 'connect
   broken: 'Connections that broke: reset by the peer, or found dead.',
   malformed:
     'HTTP requests of operators and pages, and WebSocket frames, that were none or too large.',
-  late: 'HTTP connections of operators and pages that did not come to the end of a request.',
+  late: 'HTTP connections of operators and pages that did not come to the end of a request, and WebSockets of a frame.',
   stuck: 'Connections cut because the peer took nothing of what was sent for too long.',
   receivedBytes: 'Bytes read from sockets.',
   sentBytes: 'Bytes written to sockets.',
