@@ -29,6 +29,5 @@ socket.on('data', (bytes: Buffer) => {
 
 process.on('message', () => {
   socket.destroy();
-  process.send?.(rttMs);
-  process.disconnect?.();
+  process.send?.(rttMs, undefined, undefined, () => process.disconnect?.());
 });
