@@ -31,6 +31,7 @@ import { allEnvelopes, type ProtocolPorts, PROTOCOLS } from './protocols.ts';
 import { randomPort } from './random.ts';
 import { PORT_NAMES, type Settings } from './settings.ts';
 import { DRAIN_MS, shutDown } from './shutdown.ts';
+import { warnOfUnguardedKafka, warnOfUnknownNamespaces } from './start-warnings.ts';
 import { Turn } from './turn.ts';
 import { WebSockets } from './web-sockets.ts';
 
@@ -126,6 +127,7 @@ class Composition {
     declareBindings(broker, settings.bindings);
     await broker.committed();
     await this.#openProtocols(broker);
+    this.#warn(broker);
     const { faults } = this.#services;
     const pacemaker = new Pacemaker(broker, this.#doors, this.#clock, faults);
     this.#metrics = {
@@ -155,6 +157,13 @@ class Composition {
         this.#cut();
       },
     };
+  }
+
+  #warn(broker: Broker): void {
+    const { settings, logger } = this.#parts;
+    const bound = this.#listeners.map((it) => it.binding);
+    warnOfUnguardedKafka(bound, settings, logger);
+    warnOfUnknownNamespaces(broker.namespaces, settings.users, logger);
   }
 
   async abandon(): Promise<void> {

@@ -12,9 +12,14 @@ export function peerOf(socket: Socket, tls: Peer['tls']): Peer | null {
     remotePort,
     localAddress: plainAddress(localAddress ?? ''),
     localPort: localPort ?? 0,
-    loopback: remote === '::1' || remote.startsWith('127.'),
+    loopback: isLoopback(remote),
     tls,
   };
+}
+
+/** Of an address in digits. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.');
 }
 
 /** An IPv4 peer of an IPv6 socket is an IPv4 peer. */

@@ -80,6 +80,16 @@ describe('posthorn serve', () => {
     assert.equal(run.err, '');
   });
 
+  it('warns that Kafka clients need no password, where users are configured', async () => {
+    const config = join(folder, 'users.json');
+    writeFileSync(config, JSON.stringify({ users: [{ name: 'app', password: 'secret' }] }));
+    const run = serve('unguarded', '--config', config);
+    await ready(run);
+    run.child.kill('SIGTERM');
+    assert.equal(await run.exit, 0, run.err);
+    assert.match(run.err, /"level":"warn".*Kafka clients need no password/);
+  });
+
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`ends in order at ${signal}, with clients connected, and starts again`, async () => {
       const run = serve('signals');
