@@ -30,6 +30,8 @@ interface Life {
   isConfirmed: boolean;
   wasSettled: boolean;
   isForgotten: boolean;
+  /** Also after a loss of power. */
+  isPromised: boolean;
   /** A restart did not have it, and was allowed not to. */
   isLost: boolean;
 }
@@ -108,6 +110,7 @@ export class LeaseModel {
       isConfirmed: false,
       wasSettled: false,
       isForgotten: false,
+      isPromised: false,
       isLost: false,
     };
     this.#lives.push(life);
@@ -120,11 +123,16 @@ export class LeaseModel {
     );
   }
 
-  /** What a commit that is asked for now makes true of what was settled. */
+  /** What a commit that is asked for now makes true of what was settled: it never returns. */
   promise(): () => void {
     const settled = this.#lives.filter((life) => life.wasSettled && !life.isForgotten);
+    const isPromised = this.#random.chance(0.5);
+    if (isPromised) this.#queue!.promiseSettled();
     return () => {
-      for (const life of settled) life.isForgotten = true;
+      for (const life of settled) {
+        life.isForgotten = true;
+        life.isPromised ||= isPromised;
+      }
     };
   }
 
@@ -212,7 +220,8 @@ export class LeaseModel {
       life.leasedUntilMs = 0;
       const isThere = queue.holds(life.offset);
       if (isThere && life.isForgotten) {
-        assert.equal(crash, 'power', `${this.name}: settled message ${life.id} returned`);
+        const text = `${this.name}: settled message ${life.id} returned`;
+        assert.ok(crash === 'power' && !life.isPromised, text);
       }
       const wasStored = life.offset < queue.nextOffset;
       if (isThere) life.wasSettled = life.isForgotten = false;

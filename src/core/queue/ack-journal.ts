@@ -3,6 +3,7 @@
  *
  * Queues gather ranges; at the beginning of a commit they become one record (ack-codec.ts). An
  * acknowledgement alone never asks for an fdatasync: what a crash takes back is delivered again.
+ * Who is told that a message is settled has it promised.
  * Only after the commit may a queue drop what it settled from its own log.
  *
  * A queue's log may lose its unsynced end in a crash while settlements of it survive here. Those
@@ -50,6 +51,7 @@ export class AckJournal implements Flusher, CommitWaiter {
   #dirty: QueueAcks[] = [];
   #forgotten: number[] = [];
   #enlisted = false;
+  #isPromised = false;
   /** Trims of the generations under way, oldest first. */
   #trims: { generation: number; trims: Trim[]; deleteBefore: number }[] = [];
   #bytesSinceSnapshot = 0;
@@ -97,6 +99,11 @@ export class AckJournal implements Flusher, CommitWaiter {
     return page;
   }
 
+  /** Somebody waits for the next commit to tell that what was settled until now is so. */
+  promise(): void {
+    this.#isPromised = true;
+  }
+
   /** The queue is deleted. */
   forget(queueId: number): void {
     if (!this.#pages.delete(queueId)) return;
@@ -129,11 +136,12 @@ export class AckJournal implements Flusher, CommitWaiter {
     this.#enlisted = false;
     const due = Math.max(this.#checkpointBytes, CHECKPOINT_FACTOR * this.#snapshotBytes);
     if (this.#bytesSinceSnapshot >= due) this.#writeSnapshot();
-    else this.#writeChanges();
+    else this.#writeChanges(this.#isPromised);
+    this.#isPromised = false;
     this.#writer.clear();
   }
 
-  #writeChanges(): void {
+  #writeChanges(mustSync: boolean): void {
     const writer = this.#writer;
     const trims: Trim[] = [];
     for (const queueId of this.#forgotten) writer.forgotten(queueId);
@@ -145,7 +153,7 @@ export class AckJournal implements Flusher, CommitWaiter {
     this.#forgotten = [];
     this.#dirty = [];
     if (writer.length === 0) return;
-    this.#append(false);
+    this.#append(mustSync);
     this.#bytesSinceSnapshot += writer.length;
     if (trims.length > 0) this.#await(trims, 0);
   }

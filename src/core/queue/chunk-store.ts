@@ -187,8 +187,13 @@ export class ChunkStore implements MemoryHolder, CommitWaiter {
   #failed(chunk: Chunk, error: unknown): void {
     // The log of a removed queue is gone.
     if (this.#gone) return;
-    if (!(error instanceof BrokerError) || error.code !== 'unreadable') throw error;
     chunk.loading = false;
+    // All of it was settled meanwhile, and its log may have dropped it.
+    if (chunk.live === 0) {
+      this.#loaded(null);
+      return;
+    }
+    if (!(error instanceof BrokerError) || error.code !== 'unreadable') throw error;
     // Nobody waits yet for what was read ahead; it is tried again when somebody does.
     if (chunk !== this.#ahead || chunk === this.#hot) this.#loaded(error);
   }

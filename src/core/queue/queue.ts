@@ -13,6 +13,7 @@ import { Dispatch } from './dispatch.ts';
 import { BrokerError, invariant } from '../errors.ts';
 import type { Feed, FeedSource } from '../routing/feed.ts';
 import { Intake } from './intake.ts';
+import { Sync } from '../log.ts';
 import type { Log } from '../log.ts';
 import { DeathReason, Outcome } from '../message/message.ts';
 import type { Destination, Message } from '../message/message.ts';
@@ -353,6 +354,13 @@ export class Queue implements Destination, AckHolder, FeedSource {
   discard(offset: number): boolean {
     this.#pulls.forget(offset);
     return this.#backlog.discard(offset);
+  }
+
+  /** Somebody is about to be told that what was settled until now is so: the next commit makes it as
+   * safe as the queue's messages are. Acknowledgements that nobody answers need not be. */
+  promiseSettled(): void {
+    const { store, log } = this.#content;
+    if (store.acks !== null && log.config.sync === Sync.Commit) this.#services.acks.promise();
   }
 
   #leased(offset: number): Chunk | null {

@@ -49,6 +49,7 @@ function deleteOne(node: SqsNode, queues: SqsQueues, target: SqsQueue, handle: s
     throw invalidValue('ReceiptHandle', handle, 'The receipt handle has expired.');
   }
   if (!queue.discard(receipt.offset)) return;
+  queue.promiseSettled();
   target.firstReceives.deleted(receipt.offset);
   node.metrics.acknowledged++;
 }

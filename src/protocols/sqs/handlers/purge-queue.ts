@@ -20,6 +20,7 @@ export function purgeQueue(node: SqsNode, queues: SqsQueues): Handler<'PurgeQueu
     }
     target.purgedAtMs = nowMs;
     target.queue.clear();
+    target.queue.promiseSettled();
     target.firstReceives.clear();
     forgetDuplicates(queues, target);
     return {};
