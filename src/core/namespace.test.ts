@@ -198,6 +198,7 @@ test('queues and topics share one space of names', async () => {
     received: 'classic',
     current: 'stream',
   });
+  assert.throws(() => rig.queue('t'), /'t' is a topic, not a queue; a binding joins it to a queue/);
   refuses('already-exists', () => rig.namespace.createTopic('q', request), { kind: 'queue' });
   refuses('already-exists', () => rig.namespace.createTopic('t', request), { kind: 'topic' });
   for (const name of ['', '.', '..', 'a/b', 'ü', 'x'.repeat(250)]) {

@@ -12,7 +12,7 @@ import type { Broker } from './broker.ts';
 import { DelayLines } from './routing/delay-lines.ts';
 import { exchangeFrom, exchangeJson, queueJson } from './definitions.ts';
 import type { QueueDefinition, TopicDefinition } from './definitions.ts';
-import { checkExchange, checkQueue, inequivalent, refusal } from './routing/equivalence.ts';
+import { checkExchange, checkQueue, refusal, topicOfThatName } from './routing/equivalence.ts';
 import { BrokerError } from './errors.ts';
 import type { BrokerErrorCode } from './errors.ts';
 import { Exchange, PREDECLARED_EXCHANGES } from './routing/exchange.ts';
@@ -158,7 +158,7 @@ export class Namespace implements RouterTables, QueueHome {
     const options = { ...asked, durable: asked.durable && asked.exclusiveTo === null };
     const declared = { kind: 'queue', name, namespace: this.name } as const;
     if (this.topics.has(name)) {
-      throw inequivalent(declared, 'x-queue-type', options.kind, 'stream');
+      throw topicOfThatName(declared, options.kind);
     }
     const existing = this.queues.get(name);
     if (existing) {

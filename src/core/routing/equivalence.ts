@@ -30,6 +30,15 @@ export function inequivalent(
   );
 }
 
+/** Queues and topics share their names; a topic is a queue only as a stream of AMQP. */
+export function topicOfThatName(declared: Declared, received: string): BrokerError {
+  return new BrokerError(
+    'inequivalent',
+    `'${declared.name}' is a topic, not a queue; a binding joins it to a queue of another name`,
+    { ...declared, field: 'x-queue-type', received, current: 'stream' },
+  );
+}
+
 /** Only the alternate exchange counts among an exchange's arguments, as in RabbitMQ. */
 export function checkExchange(
   declared: Declared,

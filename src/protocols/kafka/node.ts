@@ -20,6 +20,9 @@ export const NODE_ID = 1;
 /** Kept for the next ones: a block for each of a few consumers that catch up at once. */
 const FREE_BLOCK_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Names that are remembered so that each is warned of once. */
+const WARNED_NAMES_MAX = 1_000;
+
 /** Where a client reaches this node. */
 export interface Endpoint {
   readonly host: string;
@@ -39,6 +42,7 @@ export class KafkaNode {
   readonly assembly: Assembly;
 
   readonly #connections = new Set<KafkaConnection>();
+  readonly #warnedOf = new Set<string>();
 
   constructor(broker: Broker, namespace: Namespace, handlers: readonly Handler[]) {
     this.broker = broker;
@@ -74,6 +78,17 @@ export class KafkaNode {
 
   topicById(id: Uint8Array): Topic | undefined {
     return this.namespace.topicById(id) ?? undefined;
+  }
+
+  /** Most of Kafka's answers have no room to say why a topic of that name cannot be. */
+  warnOfQueue(name: string): void {
+    if (this.#warnedOf.has(name)) return;
+    if (this.#warnedOf.size >= WARNED_NAMES_MAX) this.#warnedOf.clear();
+    this.#warnedOf.add(name);
+    this.broker.ports.log.warn(
+      'a Kafka client asks for a topic that is a queue: a binding joins it to a topic of another name',
+      { queue: name },
+    );
   }
 
   /** The address by which this client came is one that it can reach. */

@@ -15,11 +15,17 @@ export function topicError(
 ): ErrorCode {
   if (topic !== undefined) return ErrorCode.UnknownTopicOrPartition;
   if (id !== null) return ErrorCode.UnknownTopicId;
-  return isQueue(node, name) ? ErrorCode.InvalidTopic : ErrorCode.UnknownTopicOrPartition;
+  if (!isQueue(node, name)) return ErrorCode.UnknownTopicOrPartition;
+  node.warnOfQueue(name);
+  return ErrorCode.InvalidTopic;
 }
 
 export function isQueue(node: KafkaNode, name: string): boolean {
   return node.namespace.queues.has(name);
+}
+
+export function queueText(name: string): string {
+  return `'${name}' is a queue, not a topic; a binding joins it to a topic of another name`;
 }
 
 /** Kafka's rule (org.apache.kafka.common.internals.Topic); null when the name is good. */

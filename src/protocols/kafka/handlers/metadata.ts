@@ -14,7 +14,7 @@ import { ErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { NODE_ID } from '../node.ts';
 import { refusalOf } from '../refusal.ts';
-import { isQueue, topicNameComplaint } from '../topic-error.ts';
+import { isQueue, topicError, topicNameComplaint } from '../topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
 import type { Partition } from '#core/topic/partition.ts';
 import type { Topic } from '#core/topic/topic.ts';
@@ -100,9 +100,8 @@ function find(call: Call, { name, id }: WantedTopic, mayCreate: boolean): FoundT
   const topic = node.topic(name);
   if (topic !== undefined) return foundTopic(topic);
   const missing = (error: ErrorCode): FoundTopic => ({ error, name, id: NO_ID, topic: null });
-  if (topicNameComplaint(name) !== null || isQueue(node, name)) {
-    return missing(ErrorCode.InvalidTopic);
-  }
+  if (isQueue(node, name)) return missing(topicError(node, name, null, topic));
+  if (topicNameComplaint(name) !== null) return missing(ErrorCode.InvalidTopic);
   if (!mayCreate || !node.broker.defaults.autoCreateTopics) {
     return missing(ErrorCode.UnknownTopicOrPartition);
   }

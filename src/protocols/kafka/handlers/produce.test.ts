@@ -162,7 +162,15 @@ describe('refusals', () => {
 
   test('a queue of that name is not a topic', async () => {
     memory.broker.defaultNamespace.declareQueue('q', defaultQueueOptions());
-    assert.equal((await produce(batch(['a']), { name: 'q' })).error, 17);
+    const before = memory.warnings.length;
+    for (let times = 0; times < 2; times++) {
+      const { error, text } = await produce(batch(['a']), { name: 'q' });
+      assert.equal(error, 17);
+      assert.match(text!, /'q' is a queue, not a topic; a binding joins/);
+    }
+    const [warning, ...others] = memory.warnings.slice(before);
+    assert.match(warning!.message, /a topic that is a queue/);
+    assert.deepEqual([warning!.fields, others], [{ queue: 'q' }, []], 'said once');
   });
 });
 

@@ -13,7 +13,7 @@ import { ErrorCode, brokerErrorCode } from '../errors.ts';
 import { defineHandler } from '../handler.ts';
 import { ProduceAnswer } from '../produce-answer.ts';
 import type { ProducedPartition, ProducedTopic } from '../produce-answer.ts';
-import { topicError } from '../topic-error.ts';
+import { queueText, topicError } from '../topic-error.ts';
 import { BrokerError } from '#core/errors.ts';
 import { Failure } from '#core/metrics.ts';
 import type { Partition } from '#core/topic/partition.ts';
@@ -128,7 +128,9 @@ function append(
   const { index, start, end } = records;
   const partition = topic?.partitions[index];
   if (partition === undefined) {
-    return refused(index, topicError(call.node, named.name, named.id, topic), null);
+    const { name, id } = named;
+    const error = topicError(call.node, name, id, topic);
+    return refused(index, error, error === ErrorCode.InvalidTopic ? queueText(name) : null);
   }
   if (start < 0 || start === end) return refused(index, ErrorCode.InvalidRecord, 'no records');
   const { decompressedBytesMax } = call.node.broker.limits;

@@ -303,6 +303,16 @@ function user(name: string, may: Identity['may']): Identity {
   return { name, tags: [], mayEnter: () => true, may, subjects: null };
 }
 
+test('a topic is not a queue, and CreateQueue says so', async () => {
+  const rig = await SqsRig.open();
+  const asked = { partitions: 1, replicationFactor: 1, config: {} };
+  rig.node.namespace.createTopic('events', asked);
+  await assert.rejects(
+    rig.create('events'),
+    refusal('QueueNameExists', /'events' is a topic, not a queue; a binding joins it to a queue/),
+  );
+});
+
 test('tags: added, replaced, taken away, fifty at most', async () => {
   const rig = await SqsRig.open();
   await rig.run('CreateQueue', 'q', { tags: { tag1: 'value1', __proto__x: 'y' } });
