@@ -13,10 +13,14 @@ export function hashPassword(password: string, salt: Uint8Array): string {
   return Buffer.concat([salt, digest(salt, password)]).toString('base64');
 }
 
-/** False also for what is no such hash. */
+/** Whether a text has the form of `hashPassword`. */
+export function isHash(text: string): boolean {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.length === SALT_BYTES + HASH_BYTES && bytes.toString('base64') === text;
+}
+
 export function matchesHash(password: string, hash: string): boolean {
   const bytes = Buffer.from(hash, 'base64');
-  if (bytes.length !== SALT_BYTES + HASH_BYTES) return false;
   const salt = bytes.subarray(0, SALT_BYTES);
   return timingSafeEqual(bytes.subarray(SALT_BYTES), digest(salt, password));
 }

@@ -60,7 +60,13 @@ test('what cannot be checked is refused at the start', () => {
     );
   };
   refused([{ name: 'a' }]);
-  refused([{ name: 'a', password: 'x', passwordHash: 'y' }]);
+  const passwordHash = hashPassword('x', Uint8Array.of(1, 2, 3, 4));
+  refused([{ name: 'a', password: 'x', passwordHash }]);
+  for (const wrong of ['', 'x', passwordHash.slice(4), `${passwordHash.slice(4)}====`]) {
+    refused([{ name: 'a', passwordHash: wrong }]);
+  }
+  refused([{ name: 'a', password: '' }]);
+  refused([{ name: 'a', password: '', token: 't' }]);
   refused([
     { name: 'a', password: 'x' },
     { name: 'a', password: 'y' },

@@ -4,7 +4,7 @@
  */
 import { BrokerError } from '#core/errors.ts';
 import type { Authenticator, Identity, SigningIdentity } from '#core/authenticator.ts';
-import { matchesHash, matchesPlain } from './password.ts';
+import { isHash, matchesHash, matchesPlain } from './password.ts';
 import { User } from './user.ts';
 import type { UserSettings } from './user.ts';
 
@@ -81,6 +81,16 @@ export class UserTable implements Authenticator {
 
 function matcher(settings: UserSettings): (password: string) => boolean {
   const { name, password, passwordHash, token } = settings;
+  const refuse = (message: string): never => {
+    throw new BrokerError('invalid-argument', message, { user: name });
+  };
+  if (password === '') refuse(`the password of user ${name} is empty`);
+  if (passwordHash !== undefined && !isHash(passwordHash)) {
+    refuse(
+      `the passwordHash of user ${name} is none: it is the base64 of 4 bytes of salt and the ` +
+        'SHA-256 of salt and password',
+    );
+  }
   if (password !== undefined && passwordHash === undefined) {
     return (given) => matchesPlain(given, password);
   }
@@ -89,11 +99,5 @@ function matcher(settings: UserSettings): (password: string) => boolean {
   }
   // A token alone: nobody logs in with a password.
   if (password === undefined && token !== undefined) return () => false;
-  throw new BrokerError(
-    'invalid-argument',
-    `user ${name} needs either password or passwordHash, or a token`,
-    {
-      user: name,
-    },
-  );
+  return refuse(`user ${name} needs either password or passwordHash, or a token`);
 }

@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
+import { UserTable } from '#auth/user-table.ts';
+import { BrokerError } from '#core/errors.ts';
 import { defaultLimits, type Limits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
 import { bindingSchema } from '#management/binding-schema.ts';
@@ -13,7 +15,9 @@ import { usageError } from './refused-start.ts';
 import { LOG_LEVELS, PORT_NAMES, type PortName } from './settings.ts';
 
 /** False: not listened on. */
-const port = z.union([z.int().min(0).max(65_535), z.literal(false)]);
+const port = z.union([z.int().min(0).max(65_535), z.literal(false)], {
+  error: 'a port is a number, 0 to 65535, or false',
+});
 
 function byPort<T extends z.ZodType>(value: T): Record<PortName, z.ZodOptional<T>> {
   const entries = PORT_NAMES.map((name) => [name, value.optional()]);
@@ -76,7 +80,10 @@ const schema = z.strictObject({
     .optional(),
   namespaces: z.array(z.string().min(1)).optional(),
   bindings: z.array(bindingSchema).optional(),
-  users: z.array(user).min(1).optional(),
+  users: z
+    .array(user)
+    .min(1, 'an empty list: name a user, or leave it out and there is guest')
+    .optional(),
 });
 
 export type FileSettings = z.infer<typeof schema>;
@@ -87,6 +94,7 @@ export function readConfigFile(path: string): FileSettings {
     const reasons = result.error.issues.map(describeIssue);
     throw usageError(`--config ${path}: ${reasons.join('; ')}`);
   }
+  checkUsers(path, result.data.users);
   const fromFile = (it: string): string => resolve(dirname(path), it);
   const settings = result.data;
   if (settings.data !== undefined) settings.data = fromFile(settings.data);
@@ -95,6 +103,16 @@ export function readConfigFile(path: string): FileSettings {
     if (file !== undefined) settings.tls![name] = fromFile(file);
   }
   return settings;
+}
+
+/** What no schema says: patterns, hashes, names that come twice. */
+function checkUsers(path: string, users: FileSettings['users']): void {
+  try {
+    new UserTable(users);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    throw usageError(`--config ${path}: 'users': ${error.message}`);
+  }
 }
 
 function parseJson(path: string): unknown {
@@ -111,11 +129,14 @@ function parseJson(path: string): unknown {
   }
 }
 
+/** Issues of a value that is not of this form at all. */
+const OTHER_TYPE: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value']);
+
 function describeIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.');
   if (issue.code === 'invalid_union') {
     // Of the forms it may have, the one that was meant: there the type is right and more is wrong.
-    const meant = issue.errors.find((it) => it[0] && it[0].code !== 'invalid_type');
+    const meant = issue.errors.find((it) => it[0] && !OTHER_TYPE.has(it[0].code));
     if (meant)
       return meant
         .map((it) => describeIssue({ ...it, path: [...issue.path, ...it.path] }))

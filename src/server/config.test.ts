@@ -155,6 +155,8 @@ describe('docs/configuration.md', () => {
 describe('a bad value is refused with a hint', () => {
   it('in flags', async () => {
     await refuses({ port: ['9093'] }, /--port '9093' lacks a name/, /--port kafka=9093/);
+    await refuses({ port: ['kafka'] }, /--port 'kafka' lacks the port: write --port kafka=<port>/);
+    await refuses({ port: ['kakfa'] }, /did you mean 'kafka'\?/);
     await refuses({ port: ['kakfa=1'] }, /no protocol is called 'kakfa'/, /did you mean 'kafka'\?/);
     await refuses({ port: ['mqtt=1'] }, /there are kafka, amqp, nats, sqs, nats-http, http/);
     for (const port of ['', '65536', '-1', '1.5', '0x10', 'any', '1e3', ' 1']) {
@@ -179,10 +181,30 @@ describe('a bad value is refused with a hint', () => {
       /'ports\.kafak' \(did you mean 'kafka'\?\)/,
     );
     await refuses({ config: file({ ports: { kafka: 65_536 } }) }, /'ports\.kafka': .*65535/);
-    await refuses({ config: file({ ports: { kafka: 'x' } }) }, /'ports\.kafka': /);
+    for (const kafka of ['9092', true, null]) {
+      await refuses(
+        { config: file({ ports: { kafka } }) },
+        /'ports\.kafka': a port is a number, 0 to 65535, or false$/,
+      );
+    }
     await refuses({ config: file({ sync: 'fsync' }) }, /'sync': /);
     await refuses({ config: file({ limits: { bodyBytes: 1 } }) }, /did you mean 'bodyBytesMax'\?/);
     await refuses({ config: file({ host: [] }) }, /'host'/);
     await refuses({ config: file([]) }, /the file: /);
+  });
+
+  it('in its users', async () => {
+    const all = { configure: '.*', write: '.*', read: '(' };
+    const password = 'secret';
+    for (const [users, hint] of [
+      [[], /'users': an empty list: name a user, or leave it out/],
+      [[{ name: 'app', passwordHash: 'x' }], /the passwordHash of user app is none: .*SHA-256/],
+      [[{ name: 'app', password: '' }], /the password of user app is empty/],
+      [[{ name: 'app' }], /user app needs either password or passwordHash, or a token/],
+      [[{ name: 'app', password, permissions: { '/': all } }], /is no regular expression/],
+      [[1, 2].map(() => ({ name: 'app', password })), /user app is there twice/],
+    ] as const) {
+      await refuses({ config: file({ users }) }, /^--config \S+posthorn\.json: 'users': /, hint);
+    }
   });
 });

@@ -134,24 +134,34 @@ function filePorts(ports: FileSettings['ports'] = {}): PortSettings {
 function portFlags(values: readonly string[]): PortSettings {
   const ports: PortSettings = {};
   for (const value of values) {
-    const split = value.indexOf('=');
-    if (split < 0) {
+    const [given, digits] = split(value, '=');
+    if (digits === null && /^\d*$/.test(given)) {
       throw usageError(
         `--port '${value}' lacks a name: write --port <name>=<port>, as in --port kafka=9093`,
       );
     }
-    const name = PORT_NAMES.find((it) => it === value.slice(0, split));
+    const name = PORT_NAMES.find((it) => it === given);
     if (!name) {
-      const given = value.slice(0, split);
       throw usageError(
         `--port '${value}': no protocol is called '${given}'${didYouMean(given, PORT_NAMES)}; ` +
           `there are ${PORT_NAMES.join(', ')}`,
       );
     }
+    if (digits === null) {
+      throw usageError(
+        `--port '${value}' lacks the port: write --port ${name}=<port>, or ${name}=off to close it`,
+      );
+    }
     if (name in ports) throw usageError(`--port ${name} is given twice`);
-    ports[name] = checkedPort(value, value.slice(split + 1));
+    ports[name] = checkedPort(value, digits);
   }
   return ports;
+}
+
+/** What is before the first separator and what is behind it; null when there is none. */
+function split(text: string, separator: string): [string, string | null] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** Null when it is to stay closed. */
