@@ -104,7 +104,14 @@ const NATS: Readonly<Record<string, Case>> = {
     stays: true,
     counts: error('nats', 'maximum subscriptions exceeded'),
   },
-  'NATS: an invalid subject': {
+  'NATS: a message to an invalid subject, of a client that is `pedantic`': {
+    to: 'nats',
+    says: `${CONNECT.replace('"pedantic":false', '"pedantic":true')}PUB a..b 1\r\nx\r\n`,
+    hears: /^INFO .*\r\n-ERR 'Invalid Publish Subject'\r\n$/,
+    stays: true,
+    counts: error('nats', 'Invalid Publish Subject'),
+  },
+  'NATS: a subscription to an invalid subject': {
     to: 'nats',
     says: `${CONNECT}SUB a..b 1\r\n`,
     hears: /^INFO .*\r\n-ERR 'Invalid Subject'\r\n$/,
