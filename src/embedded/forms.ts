@@ -3,7 +3,7 @@
  * was given and what there is. TypeScript has told most of it before; tests in JavaScript and what
  * comes out of JSON are told here. Nothing unknown passes. `undefined` is everywhere as good as absent.
  */
-import { didYouMean } from '#server/closest.ts';
+import { didYouMean } from '#management/closest.ts';
 
 export type Form = (place: string, value: unknown) => void;
 

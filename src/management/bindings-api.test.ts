@@ -113,12 +113,21 @@ describe('/api/bindings', () => {
     const from = { exchange: 'amq.topic' };
     await refused(405, /GET/, 'PUT', {});
     await refused(400, /not JSON/, 'POST', '{');
-    await refused(400, /to: /, 'POST', { from });
+    await refused(400, /'to': /, 'POST', { from });
     await refused(400, /one of exchange, topic and queue/, 'POST', {
       from,
       to: { queue: 'q', topic: 't' },
     });
-    await refused(400, /routingKey/, 'POST', { from, to: { queue: 'q' }, routingKey: 'a' });
+    const [wrong, known] = ["unknown key 'routingKey'", 'here go from, to, key, as'];
+    await refused(400, new RegExp(`^${wrong}; ${known}`), 'POST', {
+      from,
+      to: { queue: 'q' },
+      routingKey: 'a',
+    });
+    const misspelt =
+      /^unknown key 'to\.queu' \(did you mean 'queue'\?\); here go exchange, topic, queue/;
+    await refused(400, misspelt, 'POST', { from, to: { queu: 'q' } });
+    await refused(400, /^the body: /, 'POST', []);
     await refused(400, /'\*\.#' here/, 'POST', { from, to: { queue: 'q' }, key: 'a.>' });
     await refused(400, /at most 255/, 'POST', { from, to: { queue: 'q' }, key: 'k'.repeat(256) });
     await refused(400, /bound to itself/, 'POST', { from: { queue: 'q' }, to: { queue: 'q' } });

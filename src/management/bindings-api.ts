@@ -18,6 +18,7 @@ import type { BrokerErrorCode } from '#core/errors.ts';
 import { isForeignPage } from '#wire/http-origin.ts';
 import { declareBinding, deleteBinding, listBindings } from './binding-settings.ts';
 import { bindingSchema } from './binding-schema.ts';
+import { describeIssues } from './schema-issues.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const METHODS = ['GET', 'HEAD', 'POST', 'DELETE'];
@@ -82,8 +83,7 @@ async function handle(
   }
   const result = bindingSchema.safeParse(await readJson(request));
   if (!result.success) {
-    const reasons = result.error.issues.map((it) => `${it.path.join('.')}: ${it.message}`);
-    throw new HttpError(400, reasons.join('; '));
+    throw new HttpError(400, describeIssues(result.error, bindingSchema, 'the body'));
   }
   const isNew = method === 'POST' && declareBinding(broker, result.data);
   const isGone = method === 'DELETE' && deleteBinding(broker, result.data);

@@ -10,7 +10,7 @@ import { BrokerError } from '#core/errors.ts';
 import { defaultLimits, type Limits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
 import { bindingSchema } from '#management/binding-schema.ts';
-import { didYouMean } from './closest.ts';
+import { describeIssues } from '#management/schema-issues.ts';
 import { usageError } from './refused-start.ts';
 import { LOG_LEVELS, PORT_NAMES, type PortName } from './settings.ts';
 
@@ -91,8 +91,7 @@ export type FileSettings = z.infer<typeof schema>;
 export function readConfigFile(path: string): FileSettings {
   const result = schema.safeParse(parseJson(path));
   if (!result.success) {
-    const reasons = result.error.issues.map(describeIssue);
-    throw usageError(`--config ${path}: ${reasons.join('; ')}`);
+    throw usageError(`--config ${path}: ${describeIssues(result.error, schema, 'the file')}`);
   }
   checkUsers(path, result.data.users);
   const fromFile = (it: string): string => resolve(dirname(path), it);
@@ -127,42 +126,4 @@ function parseJson(path: string): unknown {
   } catch (error) {
     throw usageError(`--config ${path}: is not JSON (${(error as SyntaxError).message})`);
   }
-}
-
-/** Issues of a value that is not of this form at all. */
-const OTHER_TYPE: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value']);
-
-function describeIssue(issue: z.core.$ZodIssue): string {
-  const place = issue.path.join('.');
-  if (issue.code === 'invalid_union') {
-    // Of the forms it may have, the one that was meant: there the type is right and more is wrong.
-    const meant = issue.errors.find((it) => it[0] && !OTHER_TYPE.has(it[0].code));
-    if (meant)
-      return meant
-        .map((it) => describeIssue({ ...it, path: [...issue.path, ...it.path] }))
-        .join('; ');
-  }
-  if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(issue.path);
-    return issue.keys
-      .map((key) => {
-        const name = [...issue.path, key].join('.');
-        return `unknown key '${name}'${didYouMean(key, known)}; here go ${known.join(', ')}`;
-      })
-      .join('; ');
-  }
-  return `${place === '' ? 'the file' : `'${place}'`}: ${issue.message}`;
-}
-
-/** The keys that the schema has at a path of object keys. */
-function keysAt(path: readonly PropertyKey[]): string[] {
-  let at: unknown = schema;
-  for (const key of path) {
-    if (at instanceof z.ZodObject) at = (at.shape as Record<PropertyKey, unknown>)[key];
-    else if (at instanceof z.ZodRecord) at = at.valueType;
-    else if (at instanceof z.ZodArray) at = at.element;
-    while (at instanceof z.ZodOptional) at = at.unwrap();
-    if (at instanceof z.ZodUnion) at = at.options.find((it) => it instanceof z.ZodObject);
-  }
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }

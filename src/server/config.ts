@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import { BROKER_DEFAULTS } from '#core/broker.ts';
 import { defaultLimits } from '#core/limits.ts';
 import { Sync } from '#core/log.ts';
-import { didYouMean } from './closest.ts';
+import { didYouMean } from '#management/closest.ts';
 import type { FileSettings } from './config-file.ts';
 import { usageError } from './refused-start.ts';
 import {
