@@ -107,7 +107,7 @@ export function readConfigFile(path: string): FileSettings {
 /** What no schema says: patterns, hashes, names that come twice. */
 function checkUsers(path: string, users: FileSettings['users']): void {
   try {
-    new UserTable(users);
+    void new UserTable(users);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     throw usageError(`--config ${path}: 'users': ${error.message}`);

@@ -17,7 +17,7 @@ export interface Declared {
   readonly namespace: string;
 }
 
-export function inequivalent(
+function inequivalent(
   declared: Declared,
   field: string,
   received: HeaderValue | undefined,
