@@ -6,12 +6,16 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { repositoryRoot, spawnOwned } from '../../scripts/peers/index.ts';
+import { freePorts, repositoryRoot, spawnOwned } from '../../scripts/peers/index.ts';
 
 const protocols = ['kafka', 'amqp', 'nats', 'nats-http', 'sqs'] as const;
 export type Ports = Record<(typeof protocols)[number], number>;
 
-export const anyPorts: Ports = { kafka: 0, amqp: 0, nats: 0, 'nats-http': 0, sqs: 0 };
+/** Free ones, on which it can be started again. */
+async function anyPorts(): Promise<Ports> {
+  const free = await freePorts(protocols.length);
+  return Object.fromEntries(protocols.map((name, i) => [name, free[i]])) as Ports;
+}
 
 export interface Posthorn {
   ports: Ports;
@@ -23,9 +27,10 @@ export interface Posthorn {
 /** Starts Posthorn as `npm start -- <flags>` does, without npm's own process in between. */
 export async function startPosthorn(
   data: string,
-  ports: Ports = anyPorts,
+  knownPorts: Ports | null = null,
   moreFlags: readonly string[] = [],
 ): Promise<Posthorn> {
+  const ports = knownPorts ?? (await anyPorts());
   const manifest = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as {
     scripts: { start: string };
   };

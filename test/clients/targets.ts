@@ -24,7 +24,7 @@ import {
   natsUsers,
   posthornConfig,
 } from './guarded.ts';
-import { anyPorts, type Posthorn, startPosthorn } from './posthorn.ts';
+import { type Posthorn, startPosthorn } from './posthorn.ts';
 
 export type Protocol = 'kafka' | 'amqp' | 'nats' | 'sqs';
 
@@ -95,7 +95,7 @@ async function startGuarded(): Promise<Side> {
     const folder = join(data, encryption);
     mkdirSync(folder);
     const config = posthornConfig(folder, certificate, encryption);
-    return startPosthorn(folder, anyPorts, ['--config', config]);
+    return startPosthorn(folder, null, ['--config', config]);
   };
   const all = await Promise.all([start('none'), start('either'), start('required')]);
   const [plain, either, required] = all;

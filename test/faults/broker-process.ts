@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { PORT_NAMES, type PortName } from '#server/settings.ts';
+import { freePorts } from '../../scripts/peers/index.ts';
 
 const MAIN = fileURLToPath(new URL('../../bin/posthorn.js', import.meta.url));
 const READY_WITHIN_MS = 20_000;
@@ -28,15 +28,6 @@ export class StartRefused extends Error {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 export class BrokerProcess {
   readonly dataDir: string;
   readonly ports: Readonly<Record<PortName, number>>;
@@ -56,7 +47,8 @@ export class BrokerProcess {
 
   static async at(dataDir: string, flags: readonly string[] = []): Promise<BrokerProcess> {
     const ports = new Map<PortName, number>();
-    for (const name of PORT_NAMES) ports.set(name, await freePort());
+    const free = await freePorts(PORT_NAMES.length);
+    for (const [i, name] of PORT_NAMES.entries()) ports.set(name, free[i]!);
     const byName = Object.fromEntries(ports) as Record<PortName, number>;
     return new BrokerProcess(dataDir, byName, flags);
   }

@@ -24,7 +24,7 @@ interface Signed {
 function check(nowMs = SIGNED_AT_MS): SignatureCheck {
   const auth = new UserTable([
     { name: 'alice', password: SECRET, token: SESSION_TOKEN },
-    { name: 'hashed', passwordHash: 'x' },
+    { name: 'hashed', passwordHash: Buffer.alloc(36).toString('base64') },
     { name: 'near', password: SECRET, loopbackOnly: true },
   ]);
   const ports = { clock: { now: () => nowMs }, hashes: hashesPort };
