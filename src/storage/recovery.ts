@@ -12,7 +12,7 @@
  *
  * `trusted` is what was written if the machine stayed up, else what was synced.
  */
-import { Batch, readInt32, readInt64 } from '#core/message/batch.ts';
+import { Batch, BATCH_HEADER_BYTES, readInt32, readInt64 } from '#core/message/batch.ts';
 import { CorruptionError } from '#core/errors.ts';
 import type { EpochStart, LogConfig } from '#core/log.ts';
 import { Sync } from '#core/log.ts';
@@ -328,7 +328,9 @@ class Recovery {
     if (problem !== null) {
       const trusted = this.#trustedOffset();
       const isAcknowledged = trusted !== null && scan.nextOffset < trusted;
-      if (isAcknowledged && problem.kind !== 'cut') this.#refuse(segment, scan);
+      // The first bytes of a batch are zeros.
+      const endsThere = problem.kind === 'cut' || scan.restBytes < BATCH_HEADER_BYTES;
+      if (isAcknowledged && !endsThere) this.#refuse(segment, scan);
       if (problem.kind !== 'zeros') {
         this.#services.journal.warn('dropped a write that did not come to its end', {
           file: segment.file.path,

@@ -25,6 +25,8 @@ export type BatchVisitor = (bytes: Uint8Array, at: number, lastOffset: number) =
 export interface Scan {
   /** Where the believed batches end. */
   readonly validBytes: number;
+  /** Behind them. */
+  readonly restBytes: number;
   readonly nextOffset: number;
   readonly problem: Problem | null;
 }
@@ -60,7 +62,7 @@ export async function scanSegment(
       const reason = await window.check(position, nextOffset);
       if (reason !== null) {
         const problem = await diagnose(window, position, nextOffset, reason);
-        return { validBytes: position, nextOffset, problem };
+        return { validBytes: position, restBytes: fileBytes - position, nextOffset, problem };
       }
       const at = position - window.start;
       const lastOffset = Batch.lastOffset(window.bytes, at);
@@ -68,7 +70,7 @@ export async function scanSegment(
       nextOffset = lastOffset + 1;
       position += Batch.sizeBytes(window.bytes, at);
     }
-    return { validBytes: position, nextOffset, problem: null };
+    return { validBytes: position, restBytes: 0, nextOffset, problem: null };
   } finally {
     files.release(segment.file);
   }
