@@ -5,12 +5,17 @@
 import type { Identity, Permission } from '#core/authenticator.ts';
 import type { Broker } from '#core/broker.ts';
 import { BrokerError } from '#core/errors.ts';
-import { Origin } from '#core/message/message.ts';
 import type { Call, Handlers, Site } from '#protocols/sqs/action.ts';
-import { ACTIONS, type ActionName, type Input, type Output } from '#protocols/sqs/actions.ts';
+import {
+  ACTIONS,
+  type ActionName,
+  type Input,
+  type Output,
+  type ReceivedMessage,
+} from '#protocols/sqs/actions.ts';
 import { asSqsError, SqsError } from '#protocols/sqs/errors.ts';
 import { createHandlers } from '#protocols/sqs/handlers/index.ts';
-import { decodeMessage, ORIGIN_EXTRAS } from '#protocols/sqs/mapping.ts';
+import { readSqs } from '#protocols/sqs/index.ts';
 import { SqsNode } from '#protocols/sqs/node.ts';
 import { queueUrl } from '#protocols/sqs/queue-url.ts';
 import { MemoryBroker } from '#test/drive/memory-broker.ts';
@@ -78,7 +83,7 @@ export class SqsRig {
   private constructor(machine: Machine) {
     const { broker } = machine;
     this.memory = machine;
-    broker.envelopes.register(Origin.Sqs, decodeMessage, ORIGIN_EXTRAS);
+    readSqs(broker.envelopes);
     this.node = new SqsNode(broker, broker.defaultNamespace);
     this.#handlers = createHandlers(this.node);
   }
@@ -175,4 +180,31 @@ export class SqsRig {
     });
     return Messages;
   }
+}
+
+/** With the queue `q`. */
+export async function openWithQueue(attributes: Record<string, string> = {}): Promise<SqsRig> {
+  const rig = await SqsRig.open();
+  await rig.create('q', attributes);
+  return rig;
+}
+
+/** For assert.rejects. */
+export function refusal(shape: string, message?: string | RegExp) {
+  return { shape, ...(message === undefined ? {} : { message }) };
+}
+
+export function bodies(messages: readonly ReceivedMessage[]): string[] {
+  return messages.map(({ Body }) => Body);
+}
+
+/** Visible, in flight and delayed, as the queue's attributes say. */
+export async function counts(rig: SqsRig, queue = 'q'): Promise<number[]> {
+  const names = [
+    'ApproximateNumberOfMessages',
+    'ApproximateNumberOfMessagesNotVisible',
+    'ApproximateNumberOfMessagesDelayed',
+  ];
+  const { Attributes } = await rig.run('GetQueueAttributes', queue, { AttributeNames: names });
+  return names.map((name) => Number(Attributes![name]));
 }

@@ -1,30 +1,10 @@
 /** Batches: what is wrong with the whole, and each entry for itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SqsRig } from '#test/rigs/sqs-rig.ts';
-
-function refusal(shape: string, message?: string | RegExp) {
-  return { shape, ...(message === undefined ? {} : { message }) };
-}
-
-async function open(attributes: Record<string, string> = {}): Promise<SqsRig> {
-  const rig = await SqsRig.open();
-  await rig.create('q', attributes);
-  return rig;
-}
-
-async function counts(rig: SqsRig, queue = 'q') {
-  const names = [
-    'ApproximateNumberOfMessages',
-    'ApproximateNumberOfMessagesNotVisible',
-    'ApproximateNumberOfMessagesDelayed',
-  ];
-  const { Attributes } = await rig.run('GetQueueAttributes', queue, { AttributeNames: names });
-  return names.map((name) => Number(Attributes![name]));
-}
+import { counts, openWithQueue, refusal } from '#test/rigs/sqs-rig.ts';
 
 test('batches: what is wrong with the whole, in the words of AWS', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   const entry = (Id: string, MessageBody = 'x') => ({ Id, MessageBody });
   const sendAll = (Entries: readonly ReturnType<typeof entry>[]) =>
     rig.run('SendMessageBatch', 'q', { Entries });
@@ -77,7 +57,7 @@ test('batches: what is wrong with the whole, in the words of AWS', async () => {
 });
 
 test('batches: each entry for itself', async () => {
-  const rig = await open({ MaximumMessageSize: '1024' });
+  const rig = await openWithQueue({ MaximumMessageSize: '1024' });
   const { Successful, Failed } = await rig.run('SendMessageBatch', 'q', {
     Entries: [
       { Id: 'good', MessageBody: 'a'.repeat(1024) },
@@ -138,7 +118,7 @@ test('batches: each entry for itself', async () => {
 });
 
 test('batches: where nothing fails, nothing is said of it', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   const sent = await rig.run('SendMessageBatch', 'q', { Entries: [{ Id: 'a', MessageBody: 'x' }] });
   assert.equal(sent.Failed, undefined);
   const [{ ReceiptHandle } = { ReceiptHandle: '' }] = await rig.receive('q');

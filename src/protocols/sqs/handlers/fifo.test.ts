@@ -1,18 +1,14 @@
 /** FIFO queues: groups, duplicates, sequence numbers, handles, attempts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Input, ReceivedMessage } from '../actions.ts';
-import { SqsRig } from '#test/rigs/sqs-rig.ts';
+import type { Input } from '../actions.ts';
+import { SqsRig, bodies, refusal } from '#test/rigs/sqs-rig.ts';
 
-function refusal(shape: string, message?: string | RegExp) {
-  return { shape, ...(message === undefined ? {} : { message }) };
-}
 const INVALID = 'InvalidParameterValueException';
 const NO_DEDUPLICATION_ID =
   'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId ' +
   'provided explicitly';
 const Q = 'q.fifo';
-const bodies = (messages: readonly ReceivedMessage[]) => messages.map(({ Body }) => Body);
 
 async function open(attributes: Record<string, string> = {}): Promise<SqsRig> {
   const rig = await SqsRig.open();

@@ -3,33 +3,13 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Message } from '#core/message/message.ts';
-import type { MessageAttributes, ReceivedMessage } from '../actions.ts';
-import { SqsRig } from '#test/rigs/sqs-rig.ts';
+import type { MessageAttributes } from '../actions.ts';
+import { SqsRig, bodies, counts, openWithQueue, refusal } from '#test/rigs/sqs-rig.ts';
 
-function refusal(shape: string, message?: string | RegExp) {
-  return { shape, ...(message === undefined ? {} : { message }) };
-}
 const INVALID = 'InvalidParameterValueException';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 const md5 = (text: string) => createHash('md5').update(text).digest('hex');
-const bodies = (messages: readonly ReceivedMessage[]) => messages.map(({ Body }) => Body);
-
-async function open(attributes: Record<string, string> = {}): Promise<SqsRig> {
-  const rig = await SqsRig.open();
-  await rig.create('q', attributes);
-  return rig;
-}
-
-async function counts(rig: SqsRig, queue = 'q') {
-  const names = [
-    'ApproximateNumberOfMessages',
-    'ApproximateNumberOfMessagesNotVisible',
-    'ApproximateNumberOfMessagesDelayed',
-  ];
-  const { Attributes } = await rig.run('GetQueueAttributes', queue, { AttributeNames: names });
-  return names.map((name) => Number(Attributes![name]));
-}
 
 const remove = (rig: SqsRig, handle: string, queue = 'q') =>
   rig.run('DeleteMessage', queue, { ReceiptHandle: handle });
@@ -38,7 +18,7 @@ const change = (rig: SqsRig, handle: string, seconds: number, queue = 'q') =>
   rig.run('ChangeMessageVisibility', queue, { ReceiptHandle: handle, VisibilityTimeout: seconds });
 
 test('sent, received, deleted', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   const sent = await rig.send('q', 'hällo');
   assert.match(sent.MessageId, UUID);
   assert.equal(sent.MD5OfMessageBody, md5('hällo'));
@@ -58,7 +38,7 @@ test('sent, received, deleted', async () => {
 });
 
 test('one by default, ten at most, in the order of arrival', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   for (let i = 0; i < 12; i++) await rig.send('q', `${i}`);
   assert.deepEqual(bodies(await rig.receive('q', { MaxNumberOfMessages: undefined })), ['0']);
   assert.equal((await rig.receive('q')).length, 10);
@@ -78,7 +58,7 @@ test('one by default, ten at most, in the order of arrival', async () => {
 });
 
 test('bodies: not empty, characters of XML, size with attributes in bytes', async () => {
-  const rig = await open({ MaximumMessageSize: '1024' });
+  const rig = await openWithQueue({ MaximumMessageSize: '1024' });
   await assert.rejects(
     rig.send('q', ''),
     refusal(
@@ -110,7 +90,7 @@ test('bodies: not empty, characters of XML, size with attributes in bytes', asyn
 });
 
 test('attributes come back as they were sent, to those who ask, with their digest', async () => {
-  const rig = await open({ VisibilityTimeout: '0' });
+  const rig = await openWithQueue({ VisibilityTimeout: '0' });
   const MessageAttributes: MessageAttributes = {
     'Help.Me': { DataType: 'String', StringValue: 'Me' },
     Hello: { DataType: 'String', StringValue: 'There' },
@@ -140,7 +120,7 @@ test('attributes come back as they were sent, to those who ask, with their diges
 });
 
 test('attributes that AWS refuses', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   const text = (StringValue: string, DataType = 'String') => ({ DataType, StringValue });
   await rig.send('q', 'x', {
     MessageAttributes: {
@@ -195,7 +175,7 @@ test('attributes that AWS refuses', async () => {
 });
 
 test('system attributes: those that are asked for', async () => {
-  const rig = await open({ VisibilityTimeout: '0' });
+  const rig = await openWithQueue({ VisibilityTimeout: '0' });
   const MessageSystemAttributes = {
     AWSTraceHeader: { DataType: 'String', StringValue: 'Root=1-5759e988' },
   };
@@ -241,7 +221,7 @@ test('system attributes: those that are asked for', async () => {
 });
 
 test('visibility: the queue’s, the request’s, changed, ended', async () => {
-  const rig = await open({ VisibilityTimeout: '2' });
+  const rig = await openWithQueue({ VisibilityTimeout: '2' });
   await rig.send('q', 'x');
   const [first] = await rig.receive('q');
   await rig.memory.advance(1999);
@@ -273,7 +253,7 @@ test('visibility: the queue’s, the request’s, changed, ended', async () => {
 });
 
 test('visibility ends twelve hours after the receive', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   await rig.send('q', 'x');
   const [message] = await rig.receive('q', { VisibilityTimeout: 43_200 });
   await rig.memory.advance(3_600_000);
@@ -290,7 +270,7 @@ test('visibility ends twelve hours after the receive', async () => {
 });
 
 test('an old handle of a standard queue still deletes', async () => {
-  const rig = await open({ VisibilityTimeout: '1' });
+  const rig = await openWithQueue({ VisibilityTimeout: '1' });
   await rig.send('q', 'x');
   const [first] = await rig.receive('q');
   await rig.memory.advance(1000);
@@ -299,7 +279,7 @@ test('an old handle of a standard queue still deletes', async () => {
 });
 
 test('handles: garbage and those of other queues', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   await rig.create('other');
   await rig.send('q', 'x');
   const [message] = await rig.receive('q');
@@ -326,7 +306,7 @@ test('handles: garbage and those of other queues', async () => {
 });
 
 test('delays: the message’s, else the queue’s; none means none', async () => {
-  const rig = await open({ DelaySeconds: '10' });
+  const rig = await openWithQueue({ DelaySeconds: '10' });
   await rig.send('q', 'queue');
   await rig.send('q', 'own', { DelaySeconds: 3 });
   await rig.send('q', 'now', { DelaySeconds: 0 });
@@ -349,7 +329,7 @@ test('delays: the message’s, else the queue’s; none means none', async () =>
 });
 
 test('messages of others: an id that stays, attributes, base64 of what is no text', async () => {
-  const rig = await open({ VisibilityTimeout: '0' });
+  const rig = await openWithQueue({ VisibilityTimeout: '0' });
   const message = new Message();
   message.body = Uint8Array.of(0xff, 0, 1);
   message.bodyEnd = 3;
@@ -373,7 +353,7 @@ test('messages of others: an id that stays, attributes, base64 of what is no tex
 });
 
 test('messages are kept for their time', async () => {
-  const rig = await open({ MessageRetentionPeriod: '60', VisibilityTimeout: '30' });
+  const rig = await openWithQueue({ MessageRetentionPeriod: '60', VisibilityTimeout: '30' });
   await rig.send('q', 'old');
   await rig.memory.advance(30_000);
   await rig.send('q', 'young');
@@ -382,7 +362,7 @@ test('messages are kept for their time', async () => {
 });
 
 test('a group of a standard queue means no order, but is shown', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   await rig.send('q', '1', { MessageGroupId: 'test' });
   await rig.send('q', '2', { MessageGroupId: 'test' });
   const messages = await rig.receive('q', { AttributeNames: ['MessageGroupId'] });

@@ -2,36 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Message } from '#core/message/message.ts';
-import type { ReceivedMessage } from '../actions.ts';
-import { SqsRig } from '#test/rigs/sqs-rig.ts';
-
-function refusal(shape: string, message?: string | RegExp) {
-  return { shape, ...(message === undefined ? {} : { message }) };
-}
-
-const bodies = (messages: readonly ReceivedMessage[]) => messages.map(({ Body }) => Body);
-
-async function open(attributes: Record<string, string> = {}): Promise<SqsRig> {
-  const rig = await SqsRig.open();
-  await rig.create('q', attributes);
-  return rig;
-}
-
-async function counts(rig: SqsRig, queue = 'q') {
-  const names = [
-    'ApproximateNumberOfMessages',
-    'ApproximateNumberOfMessagesNotVisible',
-    'ApproximateNumberOfMessagesDelayed',
-  ];
-  const { Attributes } = await rig.run('GetQueueAttributes', queue, { AttributeNames: names });
-  return names.map((name) => Number(Attributes![name]));
-}
+import { SqsRig, bodies, counts, openWithQueue, refusal } from '#test/rigs/sqs-rig.ts';
 
 const change = (rig: SqsRig, handle: string, seconds: number, queue = 'q') =>
   rig.run('ChangeMessageVisibility', queue, { ReceiptHandle: handle, VisibilityTimeout: seconds });
 
 test('a long poll answers with what comes, once', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   const polls = [1, 2].map(() => rig.begin('ReceiveMessage', 'q', { WaitTimeSeconds: 20 }));
   await rig.memory.advance(5000);
   assert.ok(polls.every(({ isAnswered }) => !isAnswered));
@@ -48,7 +25,7 @@ test('a long poll answers with what comes, once', async () => {
 });
 
 test('a long poll hears of delays and visibility that end', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   await rig.send('q', 'delayed', { DelaySeconds: 4 });
   await rig.send('q', 'hidden');
   const [hidden] = await rig.receive('q', { VisibilityTimeout: 2 });
@@ -66,7 +43,7 @@ test('a long poll hears of delays and visibility that end', async () => {
 });
 
 test('the queue’s own wait', async () => {
-  const rig = await open({ ReceiveMessageWaitTimeSeconds: '3' });
+  const rig = await openWithQueue({ ReceiveMessageWaitTimeSeconds: '3' });
   const poll = rig.begin('ReceiveMessage', 'q', {});
   await rig.memory.advance(2999);
   assert.equal(poll.isAnswered, false);
@@ -76,7 +53,7 @@ test('the queue’s own wait', async () => {
 });
 
 test('who has gone takes nothing; who is hurried is answered; a queue that goes says so', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   const gone = rig.begin('ReceiveMessage', 'q', { WaitTimeSeconds: 20 });
   gone.call!.waiting!.abandon();
   await rig.send('q', 'x');
@@ -92,7 +69,7 @@ test('who has gone takes nothing; who is hurried is answered; a queue that goes 
 });
 
 test('a long poll that was answered empty has left nothing behind', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   for (let i = 0; i < 3; i++) {
     const poll = rig.begin('ReceiveMessage', 'q', { WaitTimeSeconds: 1 });
     await rig.memory.advance(1000);
@@ -103,7 +80,7 @@ test('a long poll that was answered empty has left nothing behind', async () => 
 });
 
 test('purge: everything, once a minute', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   await rig.send('q', 'flying');
   await rig.receive('q');
   await rig.send('q', 'visible');
@@ -125,7 +102,7 @@ test('purge: everything, once a minute', async () => {
 });
 
 test('120,000 in flight: a short poll is refused, a long poll waits for room', async () => {
-  const rig = await open();
+  const rig = await openWithQueue();
   const queue = rig.node.namespace.queue('q', null);
   const message = new Message();
   message.durable = true;

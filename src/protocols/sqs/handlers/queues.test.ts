@@ -4,13 +4,9 @@ import { test } from 'node:test';
 import type { Identity } from '#core/authenticator.ts';
 import { defaultQueueOptions } from '#core/queue/queue-options.ts';
 import { queueArn, queueUrl } from '../queue-url.ts';
-import { SITE, SqsRig } from '#test/rigs/sqs-rig.ts';
+import { SITE, SqsRig, refusal } from '#test/rigs/sqs-rig.ts';
 
 const FIFO = { FifoQueue: 'true' };
-
-function refusal(shape: string, message?: string | RegExp) {
-  return { shape, ...(message === undefined ? {} : { message }) };
-}
 
 async function attributes(rig: SqsRig, queue: string, names: readonly string[] = ['All']) {
   const { Attributes } = await rig.run('GetQueueAttributes', queue, { AttributeNames: names });

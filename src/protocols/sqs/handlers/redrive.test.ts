@@ -3,16 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Identity } from '#core/authenticator.ts';
 import { defaultQueueOptions } from '#core/queue/queue-options.ts';
-import type { ReceivedMessage } from '../actions.ts';
 import { queueArn, queueUrl } from '../queue-url.ts';
-import { SITE, SqsRig } from '#test/rigs/sqs-rig.ts';
+import { SITE, SqsRig, bodies, refusal } from '#test/rigs/sqs-rig.ts';
 
-function refusal(shape: string, message?: string | RegExp) {
-  return { shape, ...(message === undefined ? {} : { message }) };
-}
 const INVALID = 'InvalidParameterValueException';
 const arn = (name: string) => queueArn(SITE, name);
-const bodies = (messages: readonly ReceivedMessage[]) => messages.map(({ Body }) => Body);
 const policy = (target: string, count: unknown = 1) =>
   JSON.stringify({ deadLetterTargetArn: arn(target), maxReceiveCount: count });
 

@@ -1,13 +1,11 @@
 /** What a restart leaves: queues with all their attributes, messages, handles, running tasks. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ReceivedMessage } from '../actions.ts';
 import { queueArn } from '../queue-url.ts';
 import { BrokerRig } from '#test/rigs/broker-rig.ts';
-import { SITE, SqsRig } from '#test/rigs/sqs-rig.ts';
+import { SITE, SqsRig, bodies } from '#test/rigs/sqs-rig.ts';
 
 const arn = (name: string) => queueArn(SITE, name);
-const bodies = (messages: readonly ReceivedMessage[]) => messages.map(({ Body }) => Body);
 
 /** The store counts how often it is opened, as one on disk does. */
 async function restarted(over: BrokerRig): Promise<SqsRig> {
