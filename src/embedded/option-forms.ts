@@ -200,7 +200,10 @@ const queueFields = fields<QueueOptions>('queue option', {
 export function checkQueue(queue: string, options: QueueOptions): void {
   ownName('name', queue);
   queueFields('options', options);
-  const { deadLetterExchange, deadLetterRoutingKey } = options;
+  const { deadLetterExchange, deadLetterRoutingKey, lengthMax, overflow } = options;
+  if (overflow !== undefined && lengthMax === undefined) {
+    throw new TypeError('options.overflow needs options.lengthMax beside it');
+  }
   if (deadLetterRoutingKey === undefined || deadLetterExchange !== undefined) return;
   throw new TypeError('options.deadLetterRoutingKey needs options.deadLetterExchange beside it');
 }

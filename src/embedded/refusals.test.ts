@@ -90,6 +90,11 @@ describe('what cannot be done is refused', () => {
     ['no overflow', (it) => it.declareQueue('q', { overflow: any('drop') }), /none of drop-head/],
     ['a priority of 256', (it) => it.declareQueue('q', { priorityMax: 256 }), /from 1 to 255/],
     ['dead letters', (it) => it.declareQueue('q', { deadLetterRoutingKey: 'd' }), /needs options/],
+    [
+      'overflow',
+      (it) => it.declareQueue('q', { overflow: 'drop-head' }),
+      /needs options.lengthMax/,
+    ],
     ['no name', (it) => it.declareQueue(''), /'' is no name/],
     ["the broker's name", (it) => it.declareQueue('amq.q'), /the broker's own/],
     ['another TTL', (it) => it.declareQueue('ttl', { ttlMs: 2 }), /is there with another/],

@@ -107,9 +107,14 @@ test('mandatory is honoured for what is not delayed', async () => {
   await declared('mandatory', 'direct');
   const returned: string[] = [];
   channel.on('return', (message) => returned.push(message.content.toString()));
+  const { metrics } = server.broker;
+  const before = metrics.delayedUnrouted;
   publish('mandatory', 'nowhere', 20, { mandatory: true });
   publish('mandatory', 'nowhere', 0, { mandatory: true });
   await channel.waitForConfirms();
+  await eventually(() => metrics.delayedUnrouted === before + 1);
+  // Whatever was said of it has come with this answer.
+  await channel.checkExchange('mandatory');
   assert.deepEqual(returned, ['0']);
 });
 

@@ -221,9 +221,10 @@ static void turn(int publishing) {
     else pongsDue += natsPinged(c);
   }
   uint64_t before = published;
+  size_t blockBefore = blockFrom;
   int blocked = publishing ? publish() : sendSome(&publisher, block, &blockFrom, blockTo);
   watchOut(&publisher, NULL, blocked, &wantsOut);
-  checkProgress(moved || published != before || blocked == 0);
+  checkProgress(moved || published != before || blockFrom != blockBefore);
 }
 
 /* Everything sent so far has been worked through by the server. */

@@ -80,6 +80,9 @@ test('documents that are none', () => {
     policy(statement({ Action: undefined })),
     policy(statement({ Principal: undefined })),
     policy(statement({ Principal: { AWS: [1] } })),
+    policy(statement({ NotPrincipal: '*' })),
+    policy(statement({ NotAction: 'sqs:SendMessage' })),
+    policy(statement({ Ressource: ARN })),
     policy(statement({ NotResource: ARN })),
     JSON.stringify({ Statement: [null] }),
   ]) {

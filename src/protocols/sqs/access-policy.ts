@@ -33,6 +33,18 @@ export interface Access {
   readonly queueArn: string;
 }
 
+/** Of a statement, as far as they are known here; NotResource is not. */
+const MEMBERS: ReadonlySet<string> = new Set([
+  'Sid',
+  'Effect',
+  'Principal',
+  'NotPrincipal',
+  'Action',
+  'NotAction',
+  'Resource',
+  'Condition',
+]);
+
 /** The document, checked. Throws SqsError InvalidAttributeValue. */
 export function checkPolicy(text: string): Json {
   try {
@@ -64,15 +76,16 @@ function isJson(value: unknown): value is Json {
 }
 
 function isStatement(value: unknown): boolean {
-  if (!isJson(value)) return false;
-  const { Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource } = value;
+  if (!isJson(value) || !Object.keys(value).every((name) => MEMBERS.has(name))) return false;
+  const { Effect, Principal, NotPrincipal, Action, NotAction, Resource } = value;
+  if (Principal !== undefined && NotPrincipal !== undefined) return false;
+  if (Action !== undefined && NotAction !== undefined) return false;
   const principal = Principal ?? NotPrincipal;
   return (
     (Effect === 'Allow' || Effect === 'Deny') &&
     (principal === '*' || (isJson(principal) && Object.values(principal).every(isTexts))) &&
     isTexts(Action ?? NotAction) &&
-    (Resource === undefined || isTexts(Resource)) &&
-    NotResource === undefined
+    (Resource === undefined || isTexts(Resource))
   );
 }
 

@@ -243,6 +243,20 @@ describe('while memory is short', () => {
     assert.equal(peer.answers()[0]!.status, 200);
   });
 
+  test('and is refused when the disk is full by then', async () => {
+    memory.broker.memory.took(MUCH);
+    memory.broker.tick(memory.nowMs + 1000);
+    peer.send(send('x'));
+    await memory.settle();
+    Object.defineProperty(memory.broker.store, 'hasSpace', { get: () => false });
+    memory.broker.memory.gave(MUCH);
+    memory.broker.tick(memory.nowMs + 2000);
+    await memory.settle();
+    const [answer] = peer.answers();
+    assert.equal(answer!.status, 503);
+    assert.match(answer!.body, /ServiceUnavailable/);
+  });
+
   test('and is told to slow down when there is none for long', async () => {
     memory.broker.memory.took(MUCH);
     memory.broker.tick(memory.nowMs + 1000);

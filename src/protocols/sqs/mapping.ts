@@ -23,6 +23,7 @@ import { headerText, KEY_HEADER } from '#core/message/neutral-headers.ts';
 import type { Hashes } from '#core/ports.ts';
 import type { MessageAttribute, MessageAttributes } from './actions.ts';
 import { attributesLength, BYTES_VALUE, TEXT_VALUE, writeAttributes } from './md5.ts';
+import { isAttributeName, isText } from './outgoing-checks.ts';
 
 /** What SendMessage stores. */
 export interface Outgoing {
@@ -57,10 +58,6 @@ const ID_BYTES = 16;
 const SHORT_BYTES_MAX = 255;
 const LONG_BYTES_MAX = 65_535;
 const NO_KEY = Buffer.alloc(0);
-/** What XML 1.0 has no form for; SQS refuses it in bodies and values. */
-// oxlint-disable-next-line no-control-regex -- they are what is looked for
-const NOT_TEXT = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
-const ATTRIBUTE_NAME = /^(?!aws\.|amazon\.|\.)[A-Za-z0-9_.-]{1,256}$/i;
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -201,7 +198,7 @@ interface BodyText {
 function bodyText(message: Message, hashes: Hashes, wasBase64: boolean): BodyText {
   const window = message.body.subarray(message.bodyStart, message.bodyEnd);
   const body = wasBase64 ? null : textOf(window);
-  if (body !== null && !NOT_TEXT.test(body)) {
+  if (body !== null && isText(body)) {
     return { body, md5OfBody: hashes.md5Hex(window), encoded: false };
   }
   const encoded = bufferOf(window).toString('base64');
@@ -372,7 +369,7 @@ function attributesOf(envelope: Envelope): Record<string, MessageAttribute> {
 /** The first of a name that repeats; names that SQS does not allow are lost, and nulls. */
 function addHeader(attributes: Record<string, MessageAttribute>, { name, value }: Header): void {
   if (name === KEY_HEADER || name in attributes || value === null) return;
-  if (!ATTRIBUTE_NAME.test(name) || name.endsWith('.') || name.includes('..')) return;
+  if (!isAttributeName(name)) return;
   attributes[name] = attributeOf(value);
 }
 
@@ -389,7 +386,7 @@ function numberAttribute(value: number | bigint): MessageAttribute {
 
 /** Text that XML has no form for is bytes. */
 function textAttribute(text: string): MessageAttribute {
-  if (!NOT_TEXT.test(text)) return { DataType: 'String', StringValue: text };
+  if (isText(text)) return { DataType: 'String', StringValue: text };
   return { DataType: 'Binary', BinaryValue: Buffer.from(text) };
 }
 

@@ -19,6 +19,8 @@ const PORTION_MAX = 100;
 /** Of a limited task: so often it moves some, or more rarely one. */
 const PORTIONS_PER_SECOND = 10;
 const LEASE_MS = 60_000;
+/** While the disk is full or memory short, as for whoever sends. */
+const RETRY_MS = 1000;
 /** AWS's name for a message that did not die in a queue. */
 const NO_SOURCE = 'CouldNotDetermineMessageSource';
 
@@ -96,6 +98,12 @@ export class MessageMover implements CommitWaiter, PullWaiter {
   }
 
   #movePortion(): void {
+    const { broker } = this.#node;
+    if (!broker.hasSpace || broker.alarms.memory) {
+      this.#portionMs = broker.ports.clock.now() + RETRY_MS;
+      this.#next();
+      return;
+    }
     const { queue } = this.#source;
     const failed: number[] = [];
     try {
@@ -108,7 +116,7 @@ export class MessageMover implements CommitWaiter, PullWaiter {
       this.#failure = new SqsError('QueueDoesNotExist').code;
     }
     if (failed.length > 0) queue.release(failed, false);
-    if (this.#underway.length > 0) this.#node.broker.commit.wait(this);
+    if (this.#underway.length > 0) broker.commit.wait(this);
     else if (this.#failure !== null) this.#finish(this.#failure);
     else if (queue.isLoading) queue.wait(this);
     else this.#finish(null);

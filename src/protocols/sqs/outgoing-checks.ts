@@ -26,7 +26,7 @@ function refuse(message: string): never {
 }
 
 /** Characters of XML 1.0 only. */
-function isText(text: string): boolean {
+export function isText(text: string): boolean {
   return !CONTROL.test(text) && text.isWellFormed();
 }
 
@@ -80,11 +80,20 @@ export function checkAttributes(attributes: MessageAttributes | undefined): void
   }
 }
 
+/** Whether a sender may call an attribute so. */
+export function isAttributeName(name: string): boolean {
+  return name.length <= NAME_LENGTH_MAX && isSpelled(name) && !RESERVED_NAME.test(name);
+}
+
+function isSpelled(name: string): boolean {
+  return ATTRIBUTE_NAME.test(name) && !name.includes('..');
+}
+
 function checkAttributeName(name: string): void {
   if (name.length > NAME_LENGTH_MAX) {
     refuse('Message (user) attribute names must be shorter than 256 Bytes');
   }
-  if (!ATTRIBUTE_NAME.test(name) || name.includes('..')) {
+  if (!isSpelled(name)) {
     refuse(
       `The message attribute name '${name}' is invalid. Attribute name can contain A-Z, a-z, 0-9, ` +
         'underscore (_), hyphen (-), and period (.) characters.',

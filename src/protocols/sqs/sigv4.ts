@@ -75,8 +75,9 @@ export class SignatureCheck {
     }
     const key = this.#signingKey(claim, signer.secret);
     const resource = `${canonicalPath(path)}\n${canonicalQuery(parameters)}`;
+    const payloads = this.#payloads(request, claim, parameters);
     for (const host of hostsOf(request)) {
-      for (const payload of this.#payloads(request, claim, parameters)) {
+      for (const payload of payloads) {
         const signature = this.#sign(request, claim, { resource, host, payload }, key);
         if (isSame(signature, claim.signature)) return signer.identity;
       }

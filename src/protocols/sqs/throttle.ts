@@ -24,10 +24,12 @@ class Throttle implements Waiting, AlarmListener {
   }
 
   alarmed(): void {
-    if (this.#call.node.broker.alarms.memory) return;
+    const { broker } = this.#call.node;
+    if (broker.alarms.memory) return;
     this.abandon();
     this.#call.waiting = null;
-    this.#serve();
+    if (broker.hasSpace) this.#serve();
+    else this.#call.refuse(diskFull());
   }
 
   hurry(): void {
@@ -42,10 +44,14 @@ class Throttle implements Waiting, AlarmListener {
   }
 }
 
+function diskFull(): SqsError {
+  return new SqsError('ServiceUnavailable', 'The disk of the broker is full.');
+}
+
 /** False: it may be served now. Else `serve` is called later, or never. Throws SqsError. */
 export function throttled(call: ServedCall, serve: () => void): boolean {
   const { broker } = call.node;
-  if (!broker.hasSpace) throw new SqsError('ServiceUnavailable', 'The disk of the broker is full.');
+  if (!broker.hasSpace) throw diskFull();
   if (!broker.alarms.memory) return false;
   call.waiting = new Throttle(call, serve);
   return true;

@@ -2,7 +2,7 @@
 import { defaultQueueOptions } from '#core/queue/queue-options.ts';
 import type { Handler } from '../action.ts';
 import { SqsError } from '../errors.ts';
-import { differing, newDraft, setAttributes } from '../queue-attributes.ts';
+import { differing, draftOf, newDraft, setAttributes } from '../queue-attributes.ts';
 import { queueUrl } from '../queue-url.ts';
 import type { SqsNode } from '../node.ts';
 import { withTags } from '../queue-tags.ts';
@@ -34,6 +34,9 @@ export function createQueue(node: SqsNode, queues: SqsQueues): Handler<'CreateQu
           `A queue already exists with the same name and a different value for attribute ${different}`,
         );
       }
+      const draft = draftOf(there.queue);
+      withTags(draft, tags, name);
+      if (Object.keys(tags).length > 0) queues.alter(there, draft);
     }
     return { QueueUrl: queueUrl(site, name) };
   };

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Message } from '#core/message/message.ts';
 import type { MessageAttributes } from '../actions.ts';
-import { SqsRig, bodies, counts, openWithQueue, refusal } from '#test/rigs/sqs-rig.ts';
+import { type SqsRig, bodies, counts, openWithQueue, refusal } from '#test/rigs/sqs-rig.ts';
 
 const INVALID = 'InvalidParameterValueException';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Message } from '#core/message/message.ts';
-import { SqsRig, bodies, counts, openWithQueue, refusal } from '#test/rigs/sqs-rig.ts';
+import { type SqsRig, bodies, counts, openWithQueue, refusal } from '#test/rigs/sqs-rig.ts';
 
 const change = (rig: SqsRig, handle: string, seconds: number, queue = 'q') =>
   rig.run('ChangeMessageVisibility', queue, { ReceiptHandle: handle, VisibilityTimeout: seconds });

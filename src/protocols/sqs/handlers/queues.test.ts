@@ -317,6 +317,8 @@ test('tags: added, replaced, taken away, fifty at most', async () => {
     { ...(await rig.run('ListQueueTags', 'q', {})).Tags },
     { tag1: 'other', __proto__x: 'y', Tag1: '', constructor: 'c' },
   );
+  await rig.run('CreateQueue', 'q', { tags: { tag1: 'again' } });
+  assert.equal((await rig.run('ListQueueTags', 'q', {})).Tags!['tag1'], 'again');
   await rig.run('UntagQueue', 'q', { TagKeys: ['tag1', 'nope', '__proto__x'] });
   await rig.run('UntagQueue', 'q', { TagKeys: ['Tag1', 'constructor'] });
   assert.deepEqual(await rig.run('ListQueueTags', 'q', {}), { Tags: undefined });

@@ -394,3 +394,18 @@ test('who names a dead-letter queue must be allowed to write to it', async () =>
   await rig.run('CreateQueue', 'app-dlq', {}, app);
   await rig.run('SetQueueAttributes', 'app-a', asked('app-dlq'), app);
 });
+
+test('a task waits while the disk is full', async () => {
+  const rig = await open();
+  await kill(rig, 'source', 'a', 'b');
+  let isFull = true;
+  Object.defineProperty(rig.memory.broker.store, 'hasSpace', { get: () => !isFull });
+  await rig.run('StartMessageMoveTask', '', { SourceArn: arn('dlq') });
+  await rig.memory.advance(5000);
+  const waiting = await taskOf(rig);
+  assert.deepEqual([waiting!.Status, waiting!.ApproximateNumberOfMessagesMoved], ['RUNNING', 0]);
+  isFull = false;
+  for (let i = 0; i < 3; i++) await rig.memory.advance(1000);
+  assert.equal((await taskOf(rig))!.Status, 'COMPLETED');
+  assert.deepEqual(bodies(await rig.receive('source')), ['a', 'b']);
+});
